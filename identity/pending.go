@@ -1,4 +1,3 @@
-// Package identity is people: addresses, keys, certificates, cards; sign and seal, open and verify.
 package identity
 
 import (
@@ -9,31 +8,6 @@ import (
 )
 
 var errPending = errors.New("identity: not filled in yet")
-
-type Address struct{ local, domain string }
-
-func ParseAddress(s string) (Address, error) { return Address{}, errPending }
-func NewAddress(local string, domainKey ed25519.PublicKey) (Address, error) {
-	return Address{}, errPending
-}
-func (a Address) IM() string                           { return "im:" + a.String() }
-func (a Address) Pres() string                         { return "pres:" + a.String() }
-func (a Address) String() string                       { return a.local + "@" + a.domain }
-func (a Address) Local() string                        { return a.local }
-func (a Address) Domain() string                       { return a.domain }
-func (a Address) Short() string                        { return a.String() }
-func (a Address) DomainKey() (ed25519.PublicKey, bool) { return nil, false }
-func (a Address) IsZero() bool                         { return a == Address{} }
-func (a Address) MarshalText() ([]byte, error)         { return nil, errPending }
-func (a *Address) UnmarshalText(b []byte) error        { return errPending }
-
-type Link struct {
-	Scheme        string
-	Address       Address
-	Subject, Body string
-}
-
-func ParseLink(s string) (Link, error) { return Link{}, errPending }
 
 type DeviceID [20]byte
 
