@@ -1,0 +1,151 @@
+package cms
+
+import (
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// attributes are the members of an attribute set that this package acts on.
+// Unknown ones are checked for form and then ignored.
+type attributes struct {
+	contentType   []byte // OBJECT IDENTIFIER content octets; nil if absent
+	messageDigest []byte // nil if absent
+	signingTime   time.Time
+}
+
+// readAttributes reads the inside of a SET OF Attribute (RFC 5652 section 5.3):
+// at least one, in DER order, each type once.
+func readAttributes(set cryptobyte.String) (attributes, error) {
+	var found attributes
+	var seen [MaxAttributes]string
+	if set.Empty() {
+		return found, fault(ErrMalformed, "empty attribute set")
+	}
+	members := setOf{rest: set}
+	for n := 0; !members.rest.Empty(); n++ {
+		if n == MaxAttributes {
+			return found, fault(ErrTooLarge, "more than %d attributes", MaxAttributes)
+		}
+		member, _, ok := members.next()
+		if !ok {
+			return found, fault(ErrMalformed, "attributes are not in DER order")
+		}
+		var attr, typ, values cryptobyte.String
+		if !member.ReadASN1(&attr, cbasn1.SEQUENCE) ||
+			!attr.ReadASN1(&typ, cbasn1.OBJECT_IDENTIFIER) || typ.Empty() ||
+			!attr.ReadASN1(&values, cbasn1.SET) || !attr.Empty() {
+			return found, fault(ErrMalformed, "attribute")
+		}
+		if slices.Contains(seen[:n], string(typ)) {
+			return found, fault(ErrMalformed, "attribute present twice")
+		}
+		seen[n] = string(typ)
+		if err := found.read(string(typ), values); err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+// read takes the values of one attribute. The three known types have exactly
+// one value (RFC 5652 sections 11.1 to 11.3).
+func (a *attributes) read(typ string, values cryptobyte.String) error {
+	var value cryptobyte.String
+	ok := true
+	switch typ {
+	case oidContentType:
+		ok = values.ReadASN1(&value, cbasn1.OBJECT_IDENTIFIER) && values.Empty()
+		a.contentType = value
+	case oidMessageDigest:
+		ok = values.ReadASN1(&value, cbasn1.OCTET_STRING) && values.Empty()
+		a.messageDigest = value
+	case oidSigningTime:
+		a.signingTime, ok = readTime(&values)
+		ok = ok && values.Empty()
+	default:
+		ok = !values.Empty()
+		for set := (setOf{rest: values}); ok && !set.rest.Empty(); {
+			_, _, ok = set.next()
+		}
+	}
+	if !ok {
+		return fault(ErrMalformed, "attribute value")
+	}
+	return nil
+}
+
+// Layouts of RFC 5652 section 11.3: UTC, seconds present, no fraction.
+const (
+	layoutUTC         = "060102150405Z"
+	layoutGeneralized = "20060102150405Z"
+)
+
+// readTime reads a signing time: UTCTime for 1950 to 2049, GeneralizedTime for
+// every other year. Formatting it again catches what time.Parse forgives.
+func readTime(in *cryptobyte.String) (time.Time, bool) {
+	var text cryptobyte.String
+	if in.PeekASN1Tag(cbasn1.UTCTime) {
+		if !in.ReadASN1(&text, cbasn1.UTCTime) || len(text) != len(layoutUTC) {
+			return time.Time{}, false
+		}
+		t, err := time.Parse(layoutUTC, string(text))
+		if err != nil || t.Format(layoutUTC) != string(text) {
+			return time.Time{}, false
+		}
+		if t.Year() >= 2050 { // time.Parse takes 50 to 68 for 2050 to 2068
+			t = t.AddDate(-100, 0, 0)
+		}
+		return t, true
+	}
+	if !in.ReadASN1(&text, cbasn1.GeneralizedTime) || len(text) != len(layoutGeneralized) {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(layoutGeneralized, string(text))
+	if err != nil || t.Format(layoutGeneralized) != string(text) || isUTCTimeYear(t) {
+		return time.Time{}, false
+	}
+	return t, true
+}
+
+// isUTCTimeYear reports whether RFC 5652 section 11.3 demands UTCTime for t.
+func isUTCTimeYear(t time.Time) bool {
+	return 1950 <= t.Year() && t.Year() <= 2049
+}
+
+// addTime writes t, which is in UTC and has a year of four digits.
+func addTime(b *cryptobyte.Builder, t time.Time) {
+	tag, layout := cbasn1.GeneralizedTime, layoutGeneralized
+	if isUTCTimeYear(t) {
+		tag, layout = cbasn1.UTCTime, layoutUTC
+	}
+	b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(t.Format(layout))) })
+}
+
+// marshalAttribute encodes an attribute with the single value that add writes.
+func marshalAttribute(typ string, add cryptobyte.BuilderContinuation) ([]byte, error) {
+	b := cryptobyte.NewBuilder(make([]byte, 0, 96))
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		addOID(b, typ)
+		b.AddASN1(cbasn1.SET, add)
+	})
+	return b.Bytes()
+}
+
+// marshalSet encodes members as a SET OF in DER order.
+func marshalSet(members ...[]byte) ([]byte, error) {
+	slices.SortFunc(members, slices.Compare)
+	size := 0
+	for _, m := range members {
+		size += len(m)
+	}
+	b := cryptobyte.NewBuilder(make([]byte, 0, size+8))
+	b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) {
+		for _, m := range members {
+			b.AddBytes(m)
+		}
+	})
+	return b.Bytes()
+}

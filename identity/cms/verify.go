@@ -1,0 +1,352 @@
+package cms
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/asn1"
+	"math/big"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Sizes of RSA moduli accepted, in bits: shorter ones are weak, longer ones
+// make a receiver work for the sender.
+const (
+	minRSA = 2048
+	maxRSA = 8192
+)
+
+// Signed is a SignedData object as read. Until Verify or VerifyDetached says
+// nil, none of its fields can be believed.
+type Signed struct {
+	Type         asn1.ObjectIdentifier // eContentType, in both places where it stands
+	Content      []byte                // nil if detached, otherwise the octets signed
+	Certificates []*x509.Certificate   // what came along; never covered by the signature
+	SigningTime  time.Time             // what the signer says, to the second; zero if absent
+
+	signer    identifier
+	scheme    scheme
+	attrs     []byte // signed attributes as received, with their [0] tag
+	digest    []byte // value of message-digest
+	signature []byte
+}
+
+// scheme is a signature algorithm with its digest.
+type scheme int
+
+const (
+	schemeECDSA   scheme = iota + 1 // ECDSA P-256 with SHA-256
+	schemeEd25519                   // RFC 8419, SHA-512
+	schemeRSA                       // PKCS #1 v1.5 with SHA-256
+)
+
+// newScheme returns the scheme for a pair of algorithm identifiers, or 0.
+func newScheme(digest, signature string) scheme {
+	switch digest {
+	case algSHA256, algSHA256NULL:
+		switch signature {
+		case algECDSA:
+			return schemeECDSA
+		case algRSA, algRSASHA256:
+			return schemeRSA
+		}
+	case algSHA512:
+		if signature == algEd25519 {
+			return schemeEd25519
+		}
+	}
+	return 0
+}
+
+// ParseSigned reads a DER ContentInfo with SignedData. It demands exactly one
+// signer and signed attributes with content-type and message-digest: a
+// signature without attributes is refused, because the attributes of an honest
+// signature could otherwise be passed off as content. Errors are ErrMalformed,
+// ErrUnsupported and ErrTooLarge.
+func ParseSigned(der []byte) (*Signed, error) {
+	body, err := readContentInfo(der, oidSignedData)
+	if err != nil {
+		return nil, err
+	}
+	s := new(Signed)
+	var version int
+	var digests, encap, signers cryptobyte.String
+	if !body.ReadASN1Integer(&version) || !body.ReadASN1(&digests, cbasn1.SET) ||
+		!body.ReadASN1(&encap, cbasn1.SEQUENCE) {
+		return nil, fault(ErrMalformed, "signed data")
+	}
+	typ, err := s.readContent(encap)
+	if err != nil {
+		return nil, err
+	}
+	if body.PeekASN1Tag(tagExplicit0) {
+		if err := s.readCertificates(&body); err != nil {
+			return nil, err
+		}
+	}
+	if body.PeekASN1Tag(tagExplicit1) {
+		return nil, fault(ErrUnsupported, "revocation lists")
+	}
+	if !body.ReadASN1(&signers, cbasn1.SET) || !body.Empty() {
+		return nil, fault(ErrMalformed, "signer infos")
+	}
+	digest, err := s.readSignerInfo(signers, typ)
+	if err != nil {
+		return nil, err
+	}
+	// One signer has one digest algorithm, and announces it (section 5.1).
+	if string(digests) != digest {
+		return nil, fault(ErrMalformed, "digest algorithms")
+	}
+	// RFC 5652 section 5.1, without the cases refused above.
+	want := 1
+	if s.signer.keyID != nil || typ != oidData {
+		want = 3
+	}
+	if version != want {
+		return nil, fault(ErrMalformed, "signed data of version %d", version)
+	}
+	return s, nil
+}
+
+// readContent reads the inside of EncapsulatedContentInfo (section 5.2).
+func (s *Signed) readContent(in cryptobyte.String) (typ string, err error) {
+	raw, oid, ok := readType(&in)
+	if !ok {
+		return "", fault(ErrMalformed, "content type")
+	}
+	s.Type = oid
+	if in.Empty() {
+		return string(raw), nil
+	}
+	var explicit, content cryptobyte.String
+	if !in.ReadASN1(&explicit, tagExplicit0) || !in.Empty() ||
+		!explicit.ReadASN1(&content, cbasn1.OCTET_STRING) || !explicit.Empty() {
+		return "", fault(ErrMalformed, "content")
+	}
+	s.Content = content[:len(content):len(content)]
+	return string(raw), nil
+}
+
+// readCertificates reads the certificates beside the signature. Their order is
+// free: several writers do not sort them, and nothing is hashed over them.
+func (s *Signed) readCertificates(body *cryptobyte.String) error {
+	var set cryptobyte.String
+	if !body.ReadASN1(&set, tagExplicit0) {
+		return fault(ErrMalformed, "certificates")
+	}
+	for !set.Empty() {
+		if len(s.Certificates) == MaxCertificates {
+			return fault(ErrTooLarge, "more than %d certificates", MaxCertificates)
+		}
+		var raw cryptobyte.String
+		var tag cbasn1.Tag
+		if !set.ReadAnyASN1Element(&raw, &tag) {
+			return fault(ErrMalformed, "certificates")
+		}
+		if tag != cbasn1.SEQUENCE {
+			return fault(ErrUnsupported, "kind of certificate")
+		}
+		cert, err := x509.ParseCertificate(raw)
+		if err != nil {
+			return fault(ErrMalformed, "certificate: %v", err)
+		}
+		s.Certificates = append(s.Certificates, cert)
+	}
+	return nil
+}
+
+// readSignerInfo reads the inside of SignerInfos (section 5.3) and returns the
+// digest algorithm as it stands there.
+func (s *Signed) readSignerInfo(set cryptobyte.String, typ string) (digest string, err error) {
+	var in, digestAlg, attrs, signatureAlg, signature cryptobyte.String
+	var version int
+	if set.Empty() {
+		return "", fault(ErrUnsupported, "no signer")
+	}
+	if !set.ReadASN1(&in, cbasn1.SEQUENCE) || !in.ReadASN1Integer(&version) {
+		return "", fault(ErrMalformed, "signer info")
+	}
+	if !set.Empty() {
+		return "", fault(ErrUnsupported, "more than one signer")
+	}
+	var ok bool
+	if s.signer, ok = readIdentifier(&in, tagContext0); !ok {
+		return "", fault(ErrMalformed, "signer identifier")
+	}
+	want := 1
+	if s.signer.keyID != nil {
+		want = 3
+	}
+	if version != want {
+		return "", fault(ErrMalformed, "signer info of version %d", version)
+	}
+	if !in.ReadASN1Element(&digestAlg, cbasn1.SEQUENCE) {
+		return "", fault(ErrMalformed, "digest algorithm")
+	}
+	if !in.PeekASN1Tag(tagExplicit0) {
+		return "", fault(ErrUnsupported, "signature without signed attributes")
+	}
+	if !in.ReadASN1Element(&attrs, tagExplicit0) || !in.ReadASN1Element(&signatureAlg, cbasn1.SEQUENCE) ||
+		!in.ReadASN1(&signature, cbasn1.OCTET_STRING) {
+		return "", fault(ErrMalformed, "signer info")
+	}
+	if in.PeekASN1Tag(tagExplicit1) {
+		return "", fault(ErrUnsupported, "unsigned attributes")
+	}
+	if !in.Empty() {
+		return "", fault(ErrMalformed, "signer info")
+	}
+	if s.scheme = newScheme(string(digestAlg), string(signatureAlg)); s.scheme == 0 {
+		return "", fault(ErrUnsupported, "signature algorithm")
+	}
+	s.attrs, s.signature = attrs, signature
+	return string(digestAlg), s.readSignedAttributes(typ)
+}
+
+// readSignedAttributes reads s.attrs and holds them to section 5.3.
+func (s *Signed) readSignedAttributes(typ string) error {
+	in := cryptobyte.String(s.attrs)
+	var set cryptobyte.String
+	if !in.ReadASN1(&set, tagExplicit0) {
+		return fault(ErrMalformed, "signed attributes")
+	}
+	found, err := readAttributes(set)
+	if err != nil {
+		return err
+	}
+	if string(found.contentType) != typ {
+		return fault(ErrMalformed, "content-type attribute absent or another type")
+	}
+	size := sha256.Size
+	if s.scheme == schemeEd25519 {
+		size = sha512.Size
+	}
+	if len(found.messageDigest) != size {
+		return fault(ErrMalformed, "message-digest attribute of %d octets", len(found.messageDigest))
+	}
+	s.digest, s.SigningTime = found.messageDigest, found.signingTime
+	return nil
+}
+
+// SignedBy reports whether the signature names cert as the signer's, by its
+// subject key identifier or by issuer and serial number. It is a claim, to find
+// the certificate by; only Verify proves it.
+func (s *Signed) SignedBy(cert *x509.Certificate) bool {
+	return s.signer.names(cert)
+}
+
+// Verify checks that the key in cert signed Content. It returns ErrSigner if
+// the signature names another certificate or cert may not sign, ErrUnsupported
+// if the kind of key does not fit the signature, and ErrSignature if content,
+// attributes or signature were altered. Whether cert is valid and whose it is,
+// the caller decides.
+func (s *Signed) Verify(cert *x509.Certificate) error {
+	if s.Content == nil {
+		return fault(ErrUnsupported, "the content is detached")
+	}
+	return s.verify(s.Content, cert)
+}
+
+// VerifyDetached is [Signed.Verify] for content that came beside the object. An
+// object that carries content itself is refused, so that no reader can confuse
+// the two.
+func (s *Signed) VerifyDetached(content []byte, cert *x509.Certificate) error {
+	if s.Content != nil {
+		return fault(ErrUnsupported, "the content is not detached")
+	}
+	return s.verify(content, cert)
+}
+
+func (s *Signed) verify(content []byte, cert *x509.Certificate) error {
+	if !s.SignedBy(cert) {
+		return fault(ErrSigner, "signer identifier")
+	}
+	if !maySign(cert) {
+		return fault(ErrSigner, "key usage")
+	}
+	if s.scheme == schemeEd25519 {
+		sum := sha512.Sum512(content)
+		return s.verifyKey(cert, bytes.Equal(sum[:], s.digest))
+	}
+	sum := sha256.Sum256(content)
+	return s.verifyKey(cert, bytes.Equal(sum[:], s.digest))
+}
+
+// verifyKey checks the signature over the received attributes, with the tag of
+// a SET in front (RFC 5652 section 5.4). Intact says whether the content fits
+// them.
+func (s *Signed) verifyKey(cert *x509.Certificate, intact bool) error {
+	signed := append([]byte{byte(cbasn1.SET)}, s.attrs[1:]...)
+	good := false
+	switch pub := cert.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		if s.scheme != schemeECDSA || pub.Curve != elliptic.P256() {
+			return fault(ErrUnsupported, "kind of key")
+		}
+		sum := sha256.Sum256(signed)
+		good = ecdsa.VerifyASN1(pub, sum[:], s.signature)
+	case ed25519.PublicKey:
+		if s.scheme != schemeEd25519 {
+			return fault(ErrUnsupported, "kind of key")
+		}
+		good = ed25519.Verify(pub, signed, s.signature)
+	case *rsa.PublicKey:
+		if n := pub.N.BitLen(); s.scheme != schemeRSA || n < minRSA || n > maxRSA {
+			return fault(ErrUnsupported, "kind of key")
+		}
+		sum := sha256.Sum256(signed)
+		good = rsa.VerifyPKCS1v15(pub, crypto.SHA256, sum[:], s.signature) == nil
+	default:
+		return fault(ErrUnsupported, "kind of key")
+	}
+	if !good {
+		return fault(ErrSignature, "attributes")
+	}
+	if !intact {
+		return fault(ErrSignature, "content")
+	}
+	return nil
+}
+
+// identifier names a certificate: by keyID, or by issuer and serial.
+type identifier struct {
+	keyID  []byte
+	issuer []byte // Name in DER
+	serial *big.Int
+}
+
+// readIdentifier reads the choice of issuerAndSerialNumber or a key identifier
+// that stands under keyTag.
+func readIdentifier(in *cryptobyte.String, keyTag cbasn1.Tag) (identifier, bool) {
+	var id identifier
+	var part cryptobyte.String
+	if in.PeekASN1Tag(keyTag) {
+		ok := in.ReadASN1(&part, keyTag) && len(part) > 0 && len(part) <= MaxKeyID
+		id.keyID = part
+		return id, ok
+	}
+	var issuer cryptobyte.String
+	id.serial = new(big.Int)
+	ok := in.ReadASN1(&part, cbasn1.SEQUENCE) && part.ReadASN1Element(&issuer, cbasn1.SEQUENCE) &&
+		part.ReadASN1Integer(id.serial) && part.Empty()
+	id.issuer = issuer
+	return id, ok
+}
+
+// names reports whether id is cert's. Names are compared octet by octet.
+func (id identifier) names(cert *x509.Certificate) bool {
+	if id.keyID != nil {
+		return bytes.Equal(id.keyID, cert.SubjectKeyId)
+	}
+	return bytes.Equal(id.issuer, cert.RawIssuer) && id.serial.Cmp(cert.SerialNumber) == 0
+}
