@@ -1,6 +1,7 @@
 package cms
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -115,37 +116,46 @@ func isUTCTimeYear(t time.Time) bool {
 	return 1950 <= t.Year() && t.Year() <= 2049
 }
 
-// addTime writes t, which is in UTC and has a year of four digits.
-func addTime(b *cryptobyte.Builder, t time.Time) {
-	tag, layout := cbasn1.GeneralizedTime, layoutGeneralized
+// attribute is an attribute to write, with a single value.
+type attribute struct {
+	typ   string // OBJECT IDENTIFIER content octets
+	tag   cbasn1.Tag
+	value []byte // content octets of the value, short
+}
+
+// timeAttribute is the signing time t, which is in UTC and has a year of four
+// digits.
+func timeAttribute(t time.Time) attribute {
 	if isUTCTimeYear(t) {
-		tag, layout = cbasn1.UTCTime, layoutUTC
+		return attribute{oidSigningTime, cbasn1.UTCTime, []byte(t.Format(layoutUTC))}
 	}
-	b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(t.Format(layout))) })
+	return attribute{oidSigningTime, cbasn1.GeneralizedTime, []byte(t.Format(layoutGeneralized))}
 }
 
-// marshalAttribute encodes an attribute with the single value that add writes.
-func marshalAttribute(typ string, add cryptobyte.BuilderContinuation) ([]byte, error) {
-	b := cryptobyte.NewBuilder(make([]byte, 0, 96))
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		addOID(b, typ)
-		b.AddASN1(cbasn1.SET, add)
-	})
-	return b.Bytes()
+// append appends the DER of a.
+func (a attribute) append(dst []byte) []byte {
+	var header [5]byte
+	value := len(appendHeader(header[:0], a.tag, len(a.value))) + len(a.value)
+	set := len(appendHeader(header[:0], cbasn1.SET, value)) + value
+	typ := len(appendHeader(header[:0], cbasn1.OBJECT_IDENTIFIER, len(a.typ))) + len(a.typ)
+	dst = appendHeader(dst, cbasn1.SEQUENCE, typ+set)
+	dst = append(appendHeader(dst, cbasn1.OBJECT_IDENTIFIER, len(a.typ)), a.typ...)
+	dst = appendHeader(dst, cbasn1.SET, value)
+	return append(appendHeader(dst, a.tag, len(a.value)), a.value...)
 }
 
-// marshalSet encodes members as a SET OF in DER order.
-func marshalSet(members ...[]byte) ([]byte, error) {
-	slices.SortFunc(members, slices.Compare)
+// marshalAttributes encodes a SET OF Attribute in DER order.
+func marshalAttributes(attrs ...attribute) []byte {
+	members := make([][]byte, len(attrs))
 	size := 0
-	for _, m := range members {
-		size += len(m)
+	for i, a := range attrs {
+		members[i] = a.append(make([]byte, 0, 96))
+		size += len(members[i])
 	}
-	b := cryptobyte.NewBuilder(make([]byte, 0, size+8))
-	b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) {
-		for _, m := range members {
-			b.AddBytes(m)
-		}
-	})
-	return b.Bytes()
+	slices.SortFunc(members, bytes.Compare)
+	set := appendHeader(make([]byte, 0, size+4), cbasn1.SET, size)
+	for _, m := range members {
+		set = append(set, m...)
+	}
+	return set
 }

@@ -48,6 +48,9 @@ const (
 	MaxUKM = 256
 )
 
+// maxType is the longest content type written, in octets.
+const maxType = 64
+
 // Errors that callers branch on, matched with errors.Is.
 var (
 	// ErrMalformed: the octets are not DER of the expected structure, or they
@@ -144,8 +147,8 @@ func contentType(typ asn1.ObjectIdentifier) (string, error) {
 	}
 	var oid cryptobyte.String
 	in := cryptobyte.String(der)
-	if !in.ReadASN1(&oid, cbasn1.OBJECT_IDENTIFIER) {
-		return "", fault(ErrMalformed, "content type %v", typ)
+	if !in.ReadASN1(&oid, cbasn1.OBJECT_IDENTIFIER) || len(oid) > maxType {
+		return "", fault(ErrUnsupported, "content type %v", typ)
 	}
 	return string(oid), nil
 }
@@ -157,9 +160,32 @@ func readType(in *cryptobyte.String) (raw cryptobyte.String, typ asn1.ObjectIden
 	return raw, typ, ok
 }
 
+// appendHeader appends the tag and the length, below 2^24, of a DER element.
+func appendHeader(dst []byte, tag cbasn1.Tag, n int) []byte {
+	dst = append(dst, byte(tag))
+	switch {
+	case n < 0x80:
+		return append(dst, byte(n))
+	case n < 0x100:
+		return append(dst, 0x81, byte(n))
+	case n < 0x10000:
+		return append(dst, 0x82, byte(n>>8), byte(n))
+	}
+	return append(dst, 0x83, byte(n>>16), byte(n>>8), byte(n))
+}
+
+// addElement writes an element whose content octets are at hand. Unlike the
+// Builder's own methods it needs no second Builder, and half of a signed object
+// is such elements.
+func addElement[T string | []byte](b *cryptobyte.Builder, tag cbasn1.Tag, data T) {
+	var header [5]byte
+	b.AddBytes(appendHeader(header[:0], tag, len(data)))
+	b.AddBytes([]byte(data))
+}
+
 // addOID writes an OBJECT IDENTIFIER whose content octets are oid.
 func addOID(b *cryptobyte.Builder, oid string) {
-	b.AddASN1(cbasn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes([]byte(oid)) })
+	addElement(b, cbasn1.OBJECT_IDENTIFIER, oid)
 }
 
 // setOf reads the members of a SET OF one by one and demands DER order, which

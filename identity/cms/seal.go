@@ -83,8 +83,8 @@ func SealTo(content []byte, typ asn1.ObjectIdentifier, to []*x509.Certificate) (
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				for i, cert := range to {
 					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-						b.AddASN1(tagExplicit0, func(b *cryptobyte.Builder) { b.AddASN1OctetString(cert.SubjectKeyId) })
-						b.AddASN1OctetString(wrapped[i])
+						b.AddASN1(tagExplicit0, func(b *cryptobyte.Builder) { addElement(b, cbasn1.OCTET_STRING, cert.SubjectKeyId) })
+						addElement(b, cbasn1.OCTET_STRING, wrapped[i])
 					})
 				}
 			})
@@ -107,9 +107,9 @@ func SealWith(content []byte, typ asn1.ObjectIdentifier, kek KEK) ([]byte, error
 	return seal(content, typ, key[:], 256, func(b *cryptobyte.Builder) {
 		b.AddASN1(tagExplicit2, func(b *cryptobyte.Builder) {
 			b.AddASN1Int64(4)
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1OctetString(kek.ID) })
+			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { addElement(b, cbasn1.OCTET_STRING, kek.ID) })
 			b.AddBytes([]byte(algAES256Wrap))
-			b.AddASN1OctetString(wrapped)
+			addElement(b, cbasn1.OCTET_STRING, wrapped)
 		})
 	})
 }
@@ -183,13 +183,7 @@ func seal(content []byte, typ asn1.ObjectIdentifier, key []byte, size int, recip
 	// for every type but id-data. What is authenticated is the SET.
 	var attrs []byte
 	if oid != oidData {
-		attr, err := marshalAttribute(oidContentType, func(b *cryptobyte.Builder) { addOID(b, oid) })
-		if err != nil {
-			return nil, err
-		}
-		if attrs, err = marshalSet(attr); err != nil {
-			return nil, err
-		}
+		attrs = marshalAttributes(attribute{oidContentType, cbasn1.OBJECT_IDENTIFIER, []byte(oid)})
 	}
 	aead, err := newGCM(key, icvSize)
 	if err != nil {
@@ -208,17 +202,17 @@ func seal(content []byte, typ asn1.ObjectIdentifier, key []byte, size int, recip
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				addOID(b, oidAES256GCM)
 				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					b.AddASN1OctetString(nonce[:])
+					addElement(b, cbasn1.OCTET_STRING, nonce[:])
 					b.AddASN1Int64(icvSize)
 				})
 			})
-			b.AddASN1(tagContext0, func(b *cryptobyte.Builder) { b.AddBytes(encrypted) })
+			addElement(b, tagContext0, encrypted)
 		})
 		if attrs != nil {
 			b.AddUint8(uint8(tagExplicit1)) // [1] IMPLICIT in place of SET
 			b.AddBytes(attrs[1:])
 		}
-		b.AddASN1OctetString(icv)
+		addElement(b, cbasn1.OCTET_STRING, icv)
 	})
 }
 

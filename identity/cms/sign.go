@@ -82,11 +82,11 @@ func (s Signer) sign(content []byte, typ string, attach bool, at time.Time) ([]b
 	}
 	return marshalContentInfo(oidSignedData, size, func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(3)
-		b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { b.AddBytes([]byte(algSHA256)) })
+		addElement(b, cbasn1.SET, algSHA256)
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			addOID(b, typ)
 			if attach {
-				b.AddASN1(tagExplicit0, func(b *cryptobyte.Builder) { b.AddASN1OctetString(content) })
+				b.AddASN1(tagExplicit0, func(b *cryptobyte.Builder) { addElement(b, cbasn1.OCTET_STRING, content) })
 			}
 		})
 		if len(certs) > 0 {
@@ -104,14 +104,14 @@ func (s Signer) sign(content []byte, typ string, attach bool, at time.Time) ([]b
 func (s Signer) addSignerInfo(b *cryptobyte.Builder, attrs, signature []byte) {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(3)
-		b.AddASN1(tagContext0, func(b *cryptobyte.Builder) { b.AddBytes(s.Certificate.SubjectKeyId) })
+		addElement(b, tagContext0, s.Certificate.SubjectKeyId)
 		b.AddBytes([]byte(algSHA256))
 		// What was signed is a SET; here it is [0] IMPLICIT, which is the same
 		// encoding but for the first octet (RFC 5652 section 5.4).
 		b.AddUint8(uint8(tagExplicit0))
 		b.AddBytes(attrs[1:])
 		b.AddBytes([]byte(algECDSA))
-		b.AddASN1OctetString(signature)
+		addElement(b, cbasn1.OCTET_STRING, signature)
 	})
 }
 
@@ -161,19 +161,11 @@ func signedAttributes(typ string, content []byte, at time.Time) ([]byte, error) 
 		return nil, fmt.Errorf("cms: no signing time can be written for year %d", at.Year())
 	}
 	digest := sha256.Sum256(content)
-	a, err := marshalAttribute(oidContentType, func(b *cryptobyte.Builder) { addOID(b, typ) })
-	if err != nil {
-		return nil, err
-	}
-	d, err := marshalAttribute(oidMessageDigest, func(b *cryptobyte.Builder) { b.AddASN1OctetString(digest[:]) })
-	if err != nil {
-		return nil, err
-	}
-	t, err := marshalAttribute(oidSigningTime, func(b *cryptobyte.Builder) { addTime(b, at) })
-	if err != nil {
-		return nil, err
-	}
-	return marshalSet(a, d, t)
+	return marshalAttributes(
+		attribute{oidContentType, cbasn1.OBJECT_IDENTIFIER, []byte(typ)},
+		attribute{oidMessageDigest, cbasn1.OCTET_STRING, digest[:]},
+		timeAttribute(at),
+	), nil
 }
 
 // maySign reports whether the key usage of cert, if it has one, allows
