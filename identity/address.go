@@ -85,7 +85,7 @@ func (a Address) DomainKey() (ed25519.PublicKey, bool) {
 	if !overlay {
 		return nil, false
 	}
-	key, err := parseKeyName(name)
+	key, err := decodeKeyName(name) // whoever made a has checked the point
 	return key, err == nil
 }
 

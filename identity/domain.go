@@ -29,8 +29,19 @@ func overlayDomain(key ed25519.PublicKey) (string, error) {
 	return "k" + n.Text(36) + overlaySuffix, nil
 }
 
-// parseKeyName reads the first label of an overlay domain, already in lower case.
+// parseKeyName reads the first label of an overlay domain, already in lower case, and holds the key to parsePoint.
 func parseKeyName(s string) (ed25519.PublicKey, error) {
+	key, err := decodeKeyName(s)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := parsePoint(key); err != nil {
+		return nil, fmt.Errorf("key name: %w", err)
+	}
+	return key, nil
+}
+
+func decodeKeyName(s string) (ed25519.PublicKey, error) {
 	if len(s) != keyNameLen || s[0] != 'k' || strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyz") != "" {
 		return nil, fmt.Errorf("key name: want k and %d characters of base 36", keyNameLen-1)
 	}
@@ -42,9 +53,6 @@ func parseKeyName(s string) (ed25519.PublicKey, error) {
 	key, found := bytes.CutPrefix(cid, keyNamePrefix[:])
 	if !found {
 		return nil, errors.New("key name: not a CIDv1 of an Ed25519 key")
-	}
-	if _, err := parsePoint(key); err != nil {
-		return nil, fmt.Errorf("key name: %w", err)
 	}
 	return key, nil
 }

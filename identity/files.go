@@ -1,0 +1,249 @@
+package identity
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Files of an identity (doc/spec/certificates.md, 6). The directory keys is made under another name and renamed when it is complete.
+const (
+	keysDir       = "keys"
+	unfinishedDir = "keys.unfinished"
+	accountKey    = "account.key"
+	accountPEM    = "account.pem"
+	transportKey  = "transport.key"
+	signingPEM    = "signing.pem"
+	sealingPEM    = "sealing.pem"
+
+	maxKeyFile = 64 << 10
+	maxRing    = 16 // sealing keys kept at most
+)
+
+// Create makes an identity in dir: an account key, whose overlay domain the address is under, and the keys of this device, in files of mode
+// 0600 in dir/keys. With a passphrase the account key is encrypted by age (scrypt). LOCAL is the plain text of the local part. It refuses to
+// overwrite an identity; what an interrupted Create left is begun anew.
+func Create(dir, local string, pass []byte, now time.Time) (*Keys, error) {
+	final, unfinished := filepath.Join(dir, keysDir), filepath.Join(dir, unfinishedDir)
+	if _, err := os.Lstat(final); !errors.Is(err, fs.ErrNotExist) {
+		if err == nil {
+			err = fs.ErrExist
+		}
+		return nil, fmt.Errorf("create identity in %s: %w", final, err)
+	}
+	k, err := New(local, now)
+	if err != nil {
+		return nil, fmt.Errorf("create identity: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create identity: %w", err)
+	}
+	if err := os.RemoveAll(unfinished); err != nil {
+		return nil, fmt.Errorf("create identity: %w", err)
+	}
+	if err := os.Mkdir(unfinished, 0o700); err != nil {
+		return nil, fmt.Errorf("create identity: %w", err)
+	}
+	if err := k.saveAll(unfinished, pass); err != nil {
+		return nil, fmt.Errorf("create identity: %w", errors.Join(err, os.RemoveAll(unfinished)))
+	}
+	if err := os.Rename(unfinished, final); err != nil {
+		return nil, fmt.Errorf("create identity: %w", err)
+	}
+	k.dir = final
+	return k, syncDir(dir)
+}
+
+func (k *Keys) saveAll(dir string, pass []byte) error {
+	sealed, err := encodeAccount(k.account, pass, workFactor)
+	if err != nil {
+		return err
+	}
+	transport, err := encodeKey(k.transport)
+	if err != nil {
+		return err
+	}
+	var chain []byte
+	for _, c := range k.chain {
+		chain = append(chain, encodeCertificate(c)...)
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{{accountKey, sealed}, {accountPEM, chain}, {transportKey, transport}} {
+		if err := writeFile(filepath.Join(dir, f.name), f.data); err != nil {
+			return err
+		}
+	}
+	if err := saveLeaves(dir, &k.signing, k.sealing); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// saveLeaves replaces the files of what is not nil. Each file holds keys with their certificates, so that one rename changes both.
+func saveLeaves(dir string, signing *signingLeaf, sealing []sealingLeaf) error {
+	if signing != nil {
+		key, err := encodeKey(signing.key)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(dir, signingPEM), append(key, encodeCertificate(signing.certificate)...)); err != nil {
+			return err
+		}
+	}
+	if sealing == nil {
+		return nil
+	}
+	var data []byte
+	for _, leaf := range sealing {
+		key, err := encodeKey(leaf.key)
+		if err != nil {
+			return err
+		}
+		data = append(append(data, key...), encodeCertificate(leaf.certificate)...)
+	}
+	return writeFile(filepath.Join(dir, sealingPEM), data)
+}
+
+// Open reads the identity in dir. Pass is asked for a passphrase only if the account key is under one; nil then fails with [ErrPassphrase], as does
+// a wrong one. Files that others than the owner may read are refused, and so is whatever does not belong together.
+func Open(dir string, pass func() ([]byte, error)) (*Keys, error) {
+	k, err := open(filepath.Join(dir, keysDir), pass)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, unfinished := os.Stat(filepath.Join(dir, unfinishedDir)); unfinished == nil {
+			return nil, fmt.Errorf("open identity: making one in %s was interrupted; make it again: %w", dir, err)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open identity: %w", err)
+	}
+	return k, nil
+}
+
+func open(dir string, pass func() ([]byte, error)) (*Keys, error) {
+	if err := private(dir, 0o700); err != nil {
+		return nil, err
+	}
+	k := &Keys{dir: dir}
+	var err error
+	if k.account, err = readAccount(filepath.Join(dir, accountKey), pass); err != nil {
+		return nil, err
+	}
+	if err := k.readChain(filepath.Join(dir, accountPEM)); err != nil {
+		return nil, fmt.Errorf("%s: %w", accountPEM, err)
+	}
+	if err := k.readTransport(filepath.Join(dir, transportKey)); err != nil {
+		return nil, fmt.Errorf("%s: %w", transportKey, err)
+	}
+	if err := k.readSigning(filepath.Join(dir, signingPEM)); err != nil {
+		return nil, fmt.Errorf("%s: %w", signingPEM, err)
+	}
+	if err := k.readSealing(filepath.Join(dir, sealingPEM)); err != nil {
+		return nil, fmt.Errorf("%s: %w", sealingPEM, err)
+	}
+	return k, nil
+}
+
+func (k *Keys) readChain(path string) error {
+	blocks, err := readPEM(path)
+	if err != nil {
+		return err
+	}
+	for _, block := range blocks {
+		certificate, err := decodeCertificate(block)
+		if err != nil {
+			return err
+		}
+		k.chain = append(k.chain, certificate)
+	}
+	if len(k.chain) == 0 {
+		return errors.New("no certificate")
+	}
+	if !isKey(k.chain[0], k.account.Public().(ed25519.PublicKey)) {
+		return errors.New("not the certificate of the account key")
+	}
+	if k.address, err = certifiedAddress(k.chain[0]); err != nil {
+		return err
+	}
+	return checkAuthorities(k.chain, k.address, k.chain[0].NotBefore)
+}
+
+func (k *Keys) readTransport(path string) error {
+	blocks, err := readPEM(path)
+	if err != nil {
+		return err
+	}
+	if len(blocks) != 1 {
+		return errors.New("want one key")
+	}
+	k.transport, err = decodeKey[ed25519.PrivateKey](blocks[0])
+	return err
+}
+
+func (k *Keys) readSigning(path string) error {
+	blocks, err := readPEM(path)
+	if err != nil {
+		return err
+	}
+	if len(blocks) != 2 {
+		return errors.New("want one key and its certificate")
+	}
+	if k.signing.key, err = decodeKey[*ecdsa.PrivateKey](blocks[0]); err != nil {
+		return err
+	}
+	c, err := k.readLeaf(blocks[1], &k.signing.key.PublicKey, signingUse)
+	if err != nil {
+		return err
+	}
+	k.signing.certificate = c
+	k.device, err = keyID(c.RawSubjectPublicKeyInfo)
+	return err
+}
+
+func (k *Keys) readSealing(path string) error {
+	blocks, err := readPEM(path)
+	if err != nil {
+		return err
+	}
+	if len(blocks) < 2 || len(blocks)%2 != 0 || len(blocks) > 2*maxRing {
+		return errors.New("want keys, each with its certificate")
+	}
+	for ; len(blocks) > 0; blocks = blocks[2:] {
+		key, err := decodeKey[*ecdsa.PrivateKey](blocks[0])
+		if err != nil {
+			return err
+		}
+		certificate, err := k.readLeaf(blocks[1], &key.PublicKey, sealingUse)
+		if err != nil {
+			return err
+		}
+		private, err := key.ECDH()
+		if err != nil {
+			return err
+		}
+		k.sealing = append(k.sealing, sealingLeaf{private, certificate})
+	}
+	return nil
+}
+
+// readLeaf decodes a device certificate and checks it at the time of its making: whether it has expired since, Rotate deals with.
+func (k *Keys) readLeaf(block *pem.Block, key *ecdsa.PublicKey, use leafUse) (*x509.Certificate, error) {
+	certificate, err := decodeCertificate(block)
+	if err != nil {
+		return nil, err
+	}
+	if !key.Equal(certificate.PublicKey) || key.Curve != elliptic.P256() {
+		return nil, errors.New("key and certificate do not belong together")
+	}
+	_, err = checkLeaf(certificate, k.chain[0], k.address, use, certificate.NotBefore.Add(backdate))
+	return certificate, err
+}
