@@ -10,12 +10,15 @@
 // [ParseSealed] and then [Sealed.Open] or [Sealed.OpenWith]. Sign first, then
 // seal: a sealed object alone says nothing about its sender.
 //
-// Reading is strict. The object is DER from end to end: definite, minimal
-// lengths, nothing after it. Unknown versions, algorithms and choices are
-// refused, and so is everything that no signature or seal would cover: unsigned
+// Reading is strict. Lengths are definite and minimal, attributes are in DER
+// order, and nothing follows the object. Unknown versions, algorithms and
+// choices are refused, and so is what no signature or seal would cover: unsigned
 // and unauthenticated attributes, revocation lists, originator information.
-// The only exception is the certificates beside a signature: they are hints,
-// and an attacker may alter, add or remove them.
+// Two things are left to an attacker. Certificates beside a signature are hints:
+// they may be altered, added or removed. And recipients may be added to or taken
+// from a sealed object, or its integrity check value cut to 12 octets, without
+// any effect on the content that opens; two objects with different octets may
+// therefore say the same.
 //
 // A value returned by a parser shares memory with its input, which the caller
 // must not change afterwards. Nothing here keeps state, so all of it may be

@@ -234,8 +234,9 @@ func TestSignRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Sign(nil, nil, d.signer(many[1:]...), noon); err != nil {
-		t.Errorf("%d certificates: %v", MaxCertificates, err)
+	s := must(ParseSigned(must(Sign(nil, nil, d.signer(many[1:]...), noon))(t)))(t)
+	if got := len(s.Certificates); got != MaxCertificates {
+		t.Errorf("%d certificates, want %d", got, MaxCertificates)
 	}
 }
 
@@ -262,6 +263,53 @@ func TestSizeLimit(t *testing.T) {
 	}
 	if _, err := ParseSigned(make([]byte, MaxSize+1)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("large signed object: %v, want %v", err, ErrTooLarge)
+	}
+}
+
+func TestSignedSizeLimit(t *testing.T) {
+	s := newAuthority(t).device(t, 2, 0).signer()
+	// The length of an ECDSA signature varies by an octet or two: try until two
+	// in a row agree.
+	for {
+		der := must(Sign(make([]byte, 200<<10), nil, s, noon))(t)
+		content := make([]byte, MaxSize-(len(der)-200<<10))
+		der, err := Sign(content, nil, s, noon)
+		if errors.Is(err, ErrTooLarge) || err == nil && len(der) < MaxSize {
+			continue
+		}
+		if _, err := ParseSigned(der); err != nil {
+			t.Errorf("%d octets: %v", len(der), err)
+		}
+		return
+	}
+}
+
+func TestKeyIDLimit(t *testing.T) {
+	d := newAuthority(t).device(t, 2, 0)
+	cert := *d.cert
+	for _, tt := range []struct {
+		octets int
+		want   error
+	}{{1, nil}, {MaxKeyID, nil}, {MaxKeyID + 1, ErrUnsupported}} {
+		cert.SubjectKeyId = make([]byte, tt.octets)
+		der, err := Sign(nil, nil, Signer{Certificate: &cert, Key: d.key}, noon)
+		if !errors.Is(err, tt.want) {
+			t.Errorf("sign, %d octets: %v, want %v", tt.octets, err, tt.want)
+		}
+		if err == nil {
+			if err := must(ParseSigned(der))(t).Verify(&cert); err != nil {
+				t.Errorf("verify, %d octets: %v", tt.octets, err)
+			}
+		}
+		der, err = SealTo(nil, nil, []*x509.Certificate{&cert})
+		if !errors.Is(err, tt.want) {
+			t.Errorf("seal, %d octets: %v, want %v", tt.octets, err, tt.want)
+		}
+		if err == nil {
+			if _, _, err := must(ParseSealed(der))(t).Open(&cert, d.ecdh(t)); err != nil {
+				t.Errorf("open, %d octets: %v", tt.octets, err)
+			}
+		}
 	}
 }
 

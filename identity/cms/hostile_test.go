@@ -147,6 +147,11 @@ func TestSignedHostile(t *testing.T) {
 		{"generalized time in 2026", func(r *node) {
 			attrs(r).at(1, 1).children[0] = leaf(0x18, []byte("20261120120000Z")...)
 		}, ErrMalformed},
+		{"16 attributes", func(r *node) {
+			for i := range byte(MaxAttributes - 3) {
+				attrs(r).insert(int(i), group(0x30, leaf(0x06, 0x2a, i), group(0x31, leaf(0x05))))
+			}
+		}, nil},
 		{"17 attributes", func(r *node) {
 			for i := range byte(MaxAttributes - 2) {
 				attrs(r).insert(int(i), group(0x30, leaf(0x06, 0x2a, i), group(0x31, leaf(0x05))))

@@ -103,7 +103,8 @@ func ParseSigned(der []byte) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	// One signer has one digest algorithm, and announces it (section 5.1).
+	// One signer has one digest algorithm. Section 5.1 lets a writer leave it out
+	// here or add others; none that we met does.
 	if string(digests) != digest {
 		return nil, fault(ErrMalformed, "digest algorithms")
 	}
@@ -246,9 +247,10 @@ func (s *Signed) SignedBy(cert *x509.Certificate) bool {
 }
 
 // Verify checks that the key in cert signed Content. It returns ErrSigner if
-// the signature names another certificate or cert may not sign, ErrUnsupported
-// if the kind of key does not fit the signature, and ErrSignature if content,
-// attributes or signature were altered. Whether cert is valid and whose it is,
+// the signature names another certificate or cert has a key usage without
+// digital signatures (RFC 8550 section 4.4.2), ErrUnsupported if the kind of key
+// does not fit the signature, and ErrSignature if content, attributes or
+// signature were altered. Whether cert is valid and whose it is,
 // the caller decides.
 func (s *Signed) Verify(cert *x509.Certificate) error {
 	if s.Content == nil {
