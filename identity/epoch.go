@@ -64,6 +64,9 @@ func (e Epoch) Topic(day time.Time) string {
 	return "k1/" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
 }
 
+// KEKID gives the name of the epoch key that [Sealed.KEKID] reads on what is sealed in this epoch.
+func (e Epoch) KEKID() []byte { return e.kek().ID }
+
 // Seal seals a signed object to all members. It fails if e is zero or the result exceeds 300 KiB.
 func (e Epoch) Seal(s Signed) (Sealed, error) {
 	if e.IsZero() || s.IsZero() {

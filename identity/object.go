@@ -17,6 +17,9 @@ const maxSealed = 300 << 10
 // ErrNotForMe tells that an object is not sealed to this device or epoch, or that the key it is sealed to has been deleted.
 var ErrNotForMe = errors.New("not sealed to this device")
 
+// ErrUnknownSigner tells that the certificate of a signer was neither carried by the object nor in the known card.
+var ErrUnknownSigner = errors.New("certificate of the signer neither known nor carried")
+
 var oidData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
 
 // Signed is an entity with its signature, a DER SignedData. What it says is unknown until [Verify].
@@ -139,7 +142,7 @@ func verifySigner(parsed *cms.Signed, content []byte, check func(*x509.Certifica
 			loose = append(loose, d.Signing)
 		}
 	}
-	problem := errors.New("certificate of the signer neither known nor carried")
+	problem := ErrUnknownSigner
 	for _, leaf := range loose {
 		if !parsed.SignedBy(leaf) {
 			continue
