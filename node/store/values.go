@@ -1,0 +1,166 @@
+package store
+
+import (
+	"database/sql/driver"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+	"unicode"
+
+	"github.com/kith-im/kith/identity"
+)
+
+// The types below carry values to and from columns: a pointer to one is what
+// Scan fills, a value is what a statement is given.
+type (
+	person   identity.Address    // TEXT
+	card     identity.SignedCard // BLOB, NULL for the zero one
+	signed   identity.Signed     // BLOB, NULL for the zero one
+	epoch    identity.Epoch      // BLOB, NULL for the zero one
+	instant  time.Time           // INTEGER, NULL for the zero time
+	unsigned uint64              // BLOB of eight octets
+	octets   []byte              // BLOB, never NULL
+	hint     []byte              // BLOB, NULL for none
+)
+
+func (p person) Value() (driver.Value, error) {
+	if identity.Address(p).IsZero() {
+		return nil, errors.New("no address")
+	}
+	return identity.Address(p).String(), nil
+}
+
+func (p *person) Scan(column any) error {
+	text, ok := column.(string)
+	if !ok {
+		return fmt.Errorf("address in a column of %T", column)
+	}
+	a, err := identity.ParseAddress(text)
+	*p = person(a)
+	return err
+}
+
+func (c card) Value() (driver.Value, error) {
+	if identity.SignedCard(c).IsZero() {
+		return nil, nil
+	}
+	return identity.SignedCard(c).Bytes(), nil
+}
+
+func (c *card) Scan(column any) error {
+	return scanObject((*identity.SignedCard)(c), column, identity.ParseSignedCard)
+}
+
+func (s signed) Value() (driver.Value, error) {
+	if identity.Signed(s).IsZero() {
+		return nil, nil
+	}
+	return identity.Signed(s).Bytes(), nil
+}
+
+func (s *signed) Scan(column any) error {
+	return scanObject((*identity.Signed)(s), column, identity.ParseSigned)
+}
+
+func (e epoch) Value() (driver.Value, error) {
+	if identity.Epoch(e).IsZero() {
+		return nil, nil
+	}
+	return identity.Epoch(e).Bytes(), nil
+}
+
+func (e *epoch) Scan(column any) error {
+	return scanObject((*identity.Epoch)(e), column, identity.ParseEpoch)
+}
+
+// scanObject parses a column into a value of package identity, which may keep the octets: they are its own.
+func scanObject[T any](into *T, column any, parse func([]byte) (T, error)) error {
+	var zero T
+	*into = zero
+	if column == nil {
+		return nil
+	}
+	b, ok := column.([]byte)
+	if !ok {
+		return fmt.Errorf("%T in a column of %T", zero, column)
+	}
+	object, err := parse(append([]byte(nil), b...))
+	if err != nil {
+		return err
+	}
+	*into = object
+	return nil
+}
+
+func (i instant) Value() (driver.Value, error) {
+	t := time.Time(i)
+	if t.IsZero() {
+		return nil, nil
+	}
+	if t.Before(time.Unix(0, math.MinInt64)) || t.After(time.Unix(0, math.MaxInt64)) {
+		return nil, fmt.Errorf("time %s is out of range", t.UTC().Format(time.RFC3339))
+	}
+	return t.UnixNano(), nil
+}
+
+func (i *instant) Scan(column any) error {
+	*i = instant{}
+	if column == nil {
+		return nil
+	}
+	n, ok := column.(int64)
+	if !ok {
+		return fmt.Errorf("time in a column of %T", column)
+	}
+	*i = instant(time.Unix(0, n).UTC())
+	return nil
+}
+
+func (u unsigned) Value() (driver.Value, error) {
+	return binary.BigEndian.AppendUint64(nil, uint64(u)), nil
+}
+
+func (u *unsigned) Scan(column any) error {
+	b, ok := column.([]byte)
+	if !ok || len(b) != 8 {
+		return fmt.Errorf("number in a column of %T", column)
+	}
+	*u = unsigned(binary.BigEndian.Uint64(b))
+	return nil
+}
+
+func (o octets) Value() (driver.Value, error) { return append([]byte{}, o...), nil }
+
+func (h hint) Value() (driver.Value, error) {
+	if len(h) == 0 {
+		return nil, nil
+	}
+	return []byte(h), nil
+}
+
+// fixed scans a BLOB into an array of the same length.
+type fixed []byte
+
+func (f fixed) Scan(column any) error {
+	b, ok := column.([]byte)
+	if !ok || len(b) != len(f) {
+		return fmt.Errorf("%d octets in a column of %T", len(f), column)
+	}
+	copy(f, b)
+	return nil
+}
+
+// fold gives two names the same text exactly if strings.EqualFold says they are the same.
+func fold(name string) string {
+	folded := make([]rune, 0, len(name))
+	for _, r := range name {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		folded = append(folded, least)
+	}
+	return string(folded)
+}
