@@ -13,8 +13,8 @@
 // prefixes, absolute URIs. Every refusal is a [*SyntaxError] that names the
 // line and the section, or [ErrTooLarge].
 //
-// Limits: [MaxSize] octets a message, header and content together. There is
-// no limit on the length of a line or on the number of headers. Parsing is
+// Limits: [MaxSize] octets a message, headers and content together; the MIME
+// header in front of it, if any, may have 4 KiB more. There is no limit on the length of a line or on the number of headers. Parsing is
 // linear in the input and holds at most a small multiple of it. Nothing is
 // ever fetched from a URI that a message names.
 package cpim
@@ -72,6 +72,10 @@ type line struct {
 
 const crlf = "\r\n"
 
+// maxEntityHeader is the largest MIME header in front of an object. It does not
+// count against MaxSize, so that every message that New makes fits in an entity.
+const maxEntityHeader = 4 << 10
+
 // Parse reads a message/cpim object: message headers, a blank line, and the
 // MIME content (RFC 3862 section 2). It keeps nothing of b. On error the
 // message is nil and the error is [ErrTooLarge] or a [*SyntaxError].
@@ -88,7 +92,7 @@ func Parse(b []byte) (*Message, error) {
 // quoted-printable) is refused: who received the entity undoes it first
 // (sections 7.1 and 9).
 func ParseEntity(b []byte) (*Message, error) {
-	if len(b) > MaxSize {
+	if len(b) > maxEntityHeader+MaxSize {
 		return nil, ErrTooLarge
 	}
 	end := blankLine(b, 0)
@@ -96,6 +100,9 @@ func ParseEntity(b []byte) (*Message, error) {
 	next, err := checkEntityHeader(entity)
 	if err != nil {
 		return nil, err
+	}
+	if end > maxEntityHeader || len(b)-end > MaxSize {
+		return nil, ErrTooLarge
 	}
 	m, err := parse(b[end:], next)
 	if err != nil {

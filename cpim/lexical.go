@@ -11,7 +11,7 @@ import (
 const (
 	nameChar  = 1 << iota // NAMECHAR
 	tokenChar             // TOKENCHAR; octets of UCS-high included, as text is UTF-8
-	uriChar               // reserved, unreserved and the percent sign
+	uriChar               // uric, with the percent sign that begins an escape
 )
 
 var classes = makeClasses()
@@ -93,7 +93,36 @@ func isAbsoluteURI(s string) bool {
 			i += 2
 		}
 	}
-	return true
+	return strings.IndexByte(rest, '[') < 0 && strings.IndexByte(rest, ']') < 0 || bracketsFit(rest)
+}
+
+// bracketsFit reports whether the brackets in s, what follows the scheme of a
+// URI, stand where RFC 2732 lets them: around an IPv6 address, in a query, and in
+// an opaque part but for its first character.
+func bracketsFit(s string) bool {
+	if s[0] != '/' {
+		return s[0] != '[' && s[0] != ']'
+	}
+	s, _, _ = strings.Cut(s, "?")
+	authority, ok := strings.CutPrefix(s, "//")
+	if !ok {
+		return !strings.ContainsAny(s, "[]")
+	}
+	authority, path, _ := strings.Cut(authority, "/")
+	user, host, ok := strings.Cut(authority, "@")
+	if !ok {
+		user, host = "", authority
+	}
+	if strings.ContainsAny(path, "[]") || strings.ContainsAny(user, "[]") {
+		return false
+	}
+	host, ok = strings.CutPrefix(host, "[")
+	if !ok {
+		return !strings.ContainsAny(host, "[]")
+	}
+	address, port, ok := strings.Cut(host, "]")
+	return ok && address != "" && strings.Trim(address, "0123456789ABCDEFabcdef:.") == "" &&
+		(port == "" || port[0] == ':' && strings.Trim(port[1:], "0123456789") == "")
 }
 
 // isLanguageTag reports whether s is a Language-Tag of RFC 3066 section 2.1.

@@ -1,6 +1,7 @@
 package cpim
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"flag"
@@ -13,8 +14,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"bufio"
 
 	"github.com/google/go-cmp/cmp"
 )
