@@ -1,0 +1,297 @@
+package pidf
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kith-im/kith/internal/rfc3339"
+	"github.com/kith-im/kith/internal/xmlscan"
+	"github.com/kith-im/kith/pidf/rpid"
+)
+
+// Prefixes of the namespaces in written documents; PIDF is the default.
+const (
+	prefixDM    = "dm"
+	prefixRPID  = "rpid"
+	prefixCIPID = "c"
+)
+
+// Marshal writes the document in UTF-8, without white space that means
+// nothing, its elements in the order of the schemas, its times in UTC. Equal
+// values give equal octets.
+//
+// It fails if the result would not be valid under RFC 3863, 4479, 4480 and
+// 4482, or exceeds MaxSize. Beyond the schemas it wants XML names as ids,
+// device ids that are URNs, absolute URIs, and marks of mandatory
+// understanding in the qualified form and in status only (RFC 3863 section
+// 4.2.3). It leaves out rpid.Sphere.Text and writes rpid.Lunch as rpid.Meal. An
+// Element is held to its namespaces and marks only: what it says inside is
+// written as it is.
+func (p *Presence) Marshal() ([]byte, error) {
+	w := writer{b: make([]byte, 0, p.estimate())}
+	w.presence(p)
+	if w.err == nil && len(w.b) > MaxSize {
+		w.err = errors.New("document is too large")
+	}
+	if w.err != nil {
+		return nil, fmt.Errorf("pidf: %w", w.err)
+	}
+	return w.b, nil
+}
+
+// estimate guesses the size of the document, so that most need one allocation.
+func (p *Presence) estimate() int {
+	n := 512 + 400*len(p.Tuples) + 700*len(p.Persons) + 300*len(p.Devices) + 80*len(p.Notes)
+	for i := range p.Ext {
+		n += len(p.Ext[i].Raw)
+	}
+	return min(n, MaxSize)
+}
+
+// writer appends to b until err is set.
+type writer struct {
+	b   []byte
+	err error
+	at  string   // what is being written, for errors
+	ids []string // every xs:ID so far
+}
+
+func (w *writer) fail(msg string) {
+	if w.err == nil {
+		if w.at != "" {
+			msg = w.at + ": " + msg
+		}
+		w.err = errors.New(msg)
+	}
+}
+
+func (w *writer) raw(s string) { w.b = append(w.b, s...) }
+
+// attr writes an attribute whose value needs escaping.
+func (w *writer) attr(name, value string) {
+	if !xmlscan.IsText(value) {
+		w.fail(name + " holds characters that XML excludes")
+	}
+	w.b = append(append(append(w.b, ' '), name...), `="`...)
+	w.b = append(xmlscan.AppendEscaped(w.b, value, true), '"')
+}
+
+// element writes an element that holds text only.
+func (w *writer) element(name, lang, text string) {
+	if !xmlscan.IsText(text) {
+		w.fail(name + " holds characters that XML excludes")
+	}
+	w.b = append(append(w.b, '<'), name...)
+	if lang != "" {
+		if !isLanguage(lang) {
+			w.fail(name + ": " + lang + " is not a language tag")
+		}
+		w.attr("xml:lang", lang)
+	}
+	w.b = xmlscan.AppendEscaped(append(w.b, '>'), text, false)
+	w.end(name)
+}
+
+func (w *writer) end(name string) {
+	w.b = append(append(append(w.b, "</"...), name...), '>')
+}
+
+func (w *writer) notes(name string, list []Note) {
+	for _, n := range list {
+		w.element(name, n.Lang, n.Text)
+	}
+}
+
+func (w *writer) timestamp(name string, t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	w.b = append(append(append(w.b, '<'), name...), '>')
+	w.time(t)
+	w.end(name)
+}
+
+func (w *writer) time(t time.Time) {
+	if !writable(t) {
+		w.fail("time outside the years 1 to 9999")
+	}
+	w.b = rfc3339.AppendFormat(w.b, t)
+}
+
+func (w *writer) timeAttr(name string, t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	w.b = append(append(append(w.b, ' '), name...), `="`...)
+	w.time(t)
+	w.b = append(w.b, '"')
+}
+
+// id writes an id, which is unique in the document by xs:ID.
+func (w *writer) id(id string) {
+	if !xmlscan.IsName(id) {
+		w.fail("id is not an XML name")
+	}
+	if slices.Contains(w.ids, id) {
+		w.fail("id is used twice")
+	}
+	w.ids = append(w.ids, id)
+	w.attr("id", id)
+}
+
+// open begins a tuple, person or device.
+func (w *writer) open(name, id string) {
+	if w.err == nil {
+		w.at = name + " " + id
+	}
+	w.b = append(append(w.b, '<'), name...)
+	w.id(id)
+	w.raw(">")
+}
+
+func (w *writer) presence(p *Presence) {
+	if !isEntity(p.Entity) {
+		w.fail("entity is not the pres: URI of a presentity")
+	}
+	w.raw(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<presence xmlns="` + Namespace + `"`)
+	dm, rich, names := p.vocabularies()
+	if dm {
+		w.raw(` xmlns:` + prefixDM + `="` + DataModel + `"`)
+	}
+	if rich {
+		w.raw(` xmlns:` + prefixRPID + `="` + rpid.Namespace + `"`)
+	}
+	if names {
+		w.raw(` xmlns:` + prefixCIPID + `="` + CIPID + `"`)
+	}
+	w.attr("entity", p.Entity)
+	w.raw(">")
+	for i := range p.Tuples {
+		w.tuple(&p.Tuples[i])
+	}
+	w.at = ""
+	w.notes("note", p.Notes)
+	for i := range p.Persons {
+		w.person(&p.Persons[i])
+	}
+	for i := range p.Devices {
+		w.device(&p.Devices[i])
+	}
+	w.at = ""
+	w.ext(p.Ext, 2, false)
+	w.raw("</presence>\n")
+}
+
+// vocabularies reports which namespaces beside PIDF the document uses.
+func (p *Presence) vocabularies() (dm, rich, names bool) {
+	dm = len(p.Persons)+len(p.Devices) > 0
+	for i := range p.Tuples {
+		t := &p.Tuples[i]
+		dm = dm || len(t.DeviceIDs) > 0
+		rich = rich || t.Relationship != nil || t.Class != "" || t.UserInput != nil
+		names = names || len(t.DisplayNames) > 0
+	}
+	for i := range p.Persons {
+		q := &p.Persons[i]
+		rich = rich || len(q.Activities)+len(q.Moods)+len(q.Spheres) > 0 || q.Class != "" || q.UserInput != nil
+		names = names || len(q.DisplayNames) > 0
+	}
+	for i := range p.Devices {
+		rich = rich || p.Devices[i].Class != "" || p.Devices[i].UserInput != nil
+	}
+	return dm, rich, names
+}
+
+func (w *writer) tuple(t *Tuple) {
+	w.open("tuple", t.ID)
+	w.status(&t.Status)
+	for _, id := range t.DeviceIDs {
+		w.deviceID(id)
+	}
+	w.relationship(t.Relationship)
+	w.class(t.Class)
+	w.userInput(t.UserInput)
+	w.names(t.DisplayNames)
+	w.ext(t.Ext, 3, false)
+	if c := t.Contact; c != nil {
+		if !isAbsoluteURI(c.URI) && !(c.URI == "" && placeOnly(t.Ext)) {
+			w.fail("contact is not an absolute URI")
+		}
+		w.raw("<contact")
+		if s := c.Priority.String(); s != "" {
+			w.attr("priority", s)
+		}
+		w.raw(">")
+		w.b = xmlscan.AppendEscaped(w.b, c.URI, false)
+		w.raw("</contact>")
+	}
+	w.notes("note", t.Notes)
+	w.timestamp("timestamp", t.Timestamp)
+	w.raw("</tuple>")
+}
+
+func (w *writer) status(s *Status) {
+	w.raw("<status>")
+	switch {
+	case s.Basic == Open || s.Basic == Closed:
+		w.element("basic", "", string(s.Basic))
+	case s.Basic != Absent:
+		w.fail("basic is neither open nor closed")
+	case len(s.Ext) == 0:
+		w.fail("status without any value")
+	}
+	w.ext(s.Ext, 4, true)
+	w.raw("</status>")
+}
+
+func (w *writer) deviceID(id string) {
+	if rest, ok := cutScheme(id, "urn"); !ok || rest == "" || !isURIText(rest) {
+		w.fail("device id is not a URN")
+	}
+	w.element(prefixDM+":deviceID", "", id)
+}
+
+// names writes display names, one of each language (RFC 4482 section 3.2).
+func (w *writer) names(list []Note) {
+	for i, n := range list {
+		for _, other := range list[:i] {
+			if equalLang(n.Lang, other.Lang) {
+				w.fail("two display names in one language")
+			}
+		}
+		w.element(prefixCIPID+":display-name", n.Lang, n.Text)
+	}
+}
+
+func (w *writer) person(p *Person) {
+	w.open(prefixDM+":person", p.ID)
+	for i := range p.Activities {
+		w.activities(&p.Activities[i])
+	}
+	for i := range p.Moods {
+		w.moods(&p.Moods[i])
+	}
+	for i := range p.Spheres {
+		w.sphere(&p.Spheres[i])
+	}
+	w.class(p.Class)
+	w.userInput(p.UserInput)
+	w.names(p.DisplayNames)
+	w.ext(p.Ext, 3, false)
+	w.notes(prefixDM+":note", p.Notes)
+	w.timestamp(prefixDM+":timestamp", p.Timestamp)
+	w.end(prefixDM + ":person")
+}
+
+func (w *writer) device(d *Device) {
+	w.open(prefixDM+":device", d.ID)
+	w.class(d.Class)
+	w.userInput(d.UserInput)
+	w.ext(d.Ext, 3, false)
+	w.deviceID(d.DeviceID)
+	w.notes(prefixDM+":note", d.Notes)
+	w.timestamp(prefixDM+":timestamp", d.Timestamp)
+	w.end(prefixDM + ":device")
+}
