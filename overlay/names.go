@@ -1,0 +1,267 @@
+package overlay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/kith-im/kith/identity"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	dhtpb "github.com/libp2p/go-libp2p-kad-dht/pb"
+	recordpb "github.com/libp2p/go-libp2p-record/pb"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+// The prefixes of the two DHTs (doc/spec/frames.md section 5).
+const (
+	wanPrefix = "/kith"
+	lanPrefix = "/kith/lan"
+)
+
+// recordAge is how long a record is kept for others after it came, if it does
+// not expire before.
+const recordAge = 48 * time.Hour
+
+// Diversity of the WAN table: devices from one /16 or AS, in a bucket and in
+// all. The LAN table has no such limit.
+const (
+	diverseInBucket = 2
+	diverseInTable  = 3
+)
+
+// names finds and stores address records, in two DHTs on one host: a WAN of
+// devices that everybody can reach, and a LAN that every device serves.
+type names struct {
+	host  host.Host
+	store *store // what both DHTs keep here
+	wan   *table
+	lan   *table
+	calls sync.WaitGroup // goroutines of Resolve and Lookup
+	puts  *meter
+}
+
+// table is one DHT, and the way to ask a single device by its protocol.
+type table struct {
+	name string // "wan", "lan", in reports
+	*dht.IpfsDHT
+	ask *dhtpb.ProtocolMessenger
+}
+
+func newNames(h host.Host, g *gate, cfg Config) (*names, error) {
+	n := &names{host: h, store: newStore(h.ID()), puts: newMeter()}
+	common := []dht.Option{
+		dht.Validator(validator{}),
+		dht.Datastore(n.store),
+		dht.DisableProviders(),
+		dht.MaxRecordAge(recordAge),
+		dht.ValueGCInterval(time.Hour),
+		dht.OnRequestHook(n.limitPuts),
+		dht.BootstrapPeers(), // seekNeighbours does it
+	}
+	mode := dht.ModeAuto
+	if cfg.Public {
+		mode = dht.ModeServer
+	}
+	var err error
+	n.wan, err = newTable("wan", guardedHost{h, g}, append(common,
+		dht.ProtocolPrefix(wanPrefix),
+		dht.Mode(mode),
+		dht.QueryFilter(dht.PublicQueryFilter),
+		dht.RoutingTableFilter(dht.PublicRoutingTableFilter),
+		dht.RoutingTablePeerDiversityFilter(dht.NewRTPeerDiversityFilter(h, diverseInBucket, diverseInTable)),
+		dht.AddressFilter(func(a []ma.Multiaddr) []ma.Multiaddr { return ma.FilterAddrs(a, manet.IsPublicAddr) }),
+	))
+	if err != nil {
+		return nil, err
+	}
+	n.lan, err = newTable("lan", guardedHost{h, g}, append(common,
+		dht.ProtocolPrefix(lanPrefix),
+		dht.Mode(dht.ModeServer),
+		dht.QueryFilter(dht.PrivateQueryFilter),
+		dht.RoutingTableFilter(nearby),
+	))
+	if err != nil {
+		return nil, errors.Join(err, n.wan.Close())
+	}
+	return n, nil
+}
+
+func newTable(name string, h host.Host, options []dht.Option) (*table, error) {
+	d, err := dht.New(h, options...)
+	if err != nil {
+		return nil, fmt.Errorf("%s DHT: %w", name, err)
+	}
+	ask, err := dhtpb.NewProtocolMessenger(d.MessageSender())
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return &table{name, d, ask}, nil
+}
+
+func (n *names) close() error {
+	err := errors.Join(n.wan.Close(), n.lan.Close())
+	n.calls.Wait()
+	return err
+}
+
+// nearby keeps the LAN table to devices connected over private, link-local or
+// loopback addresses.
+func nearby(d any, p peer.ID) bool {
+	for _, c := range d.(*dht.IpfsDHT).Host().Network().ConnsToPeer(p) {
+		a := c.RemoteMultiaddr()
+		if !isCircuit(a) && isNear(a) {
+			return true
+		}
+	}
+	return false
+}
+
+func isNear(a ma.Multiaddr) bool {
+	return manet.IsIPLoopback(a) || manet.IsPrivateAddr(a) || manet.IsIP6LinkLocal(a)
+}
+
+// validator is what every storing device checks; it cannot know more.
+type validator struct{}
+
+func (validator) Validate(key string, value []byte) error {
+	return identity.CheckRecord(key, value, time.Now())
+}
+
+func (validator) Select(_ string, values [][]byte) (int, error) {
+	best := 0
+	for i := range values {
+		if identity.CompareRecords(values[i], values[best]) > 0 {
+			best = i
+		}
+	}
+	return best, nil
+}
+
+// Announce stores a card's records in both DHTs and here, and says how many
+// other devices acknowledged the record that the fewest did. Zero without an
+// error means that there is nobody to store anything; the handler is stirred
+// when that changes. An announce again of records kept elsewhere renews them.
+func (o *Overlay) Announce(ctx context.Context, card identity.SignedCard) (int, error) {
+	records := card.Records()
+	if len(records) == 0 {
+		return 0, errors.New("announce: card was not signed here, it has no records")
+	}
+	n := o.names
+	counts := make([]int, len(records))
+	var wg sync.WaitGroup
+	for i, r := range records {
+		if err := n.keep(r); err != nil {
+			return 0, fmt.Errorf("announce: keep record: %w", err)
+		}
+		wg.Go(func() { counts[i] = n.put(ctx, r) }) // until ctx ends or the puts time out
+	}
+	wg.Wait()
+	fewest := counts[0]
+	for _, c := range counts {
+		fewest = min(fewest, c)
+	}
+	if fewest == 0 {
+		if err := ctx.Err(); err != nil {
+			return 0, fmt.Errorf("announce: %w", err)
+		}
+		if n.wan.RoutingTable().Size()+n.lan.RoutingTable().Size() > 0 {
+			return 0, errors.New("announce: no device acknowledged a record")
+		}
+	}
+	return fewest, nil
+}
+
+// keep stores an own record here, for those who ask this device itself.
+func (n *names) keep(r identity.Record) error {
+	n.store.own(r.Key)
+	// PutValue stores locally before it looks for others, and an ended context
+	// keeps it from looking: put does that, and counts.
+	ended, end := context.WithCancel(context.Background())
+	end()
+	err := n.lan.PutValue(ended, r.Key, r.Value)
+	if n.store.holds(r.Key) {
+		return nil
+	}
+	return err
+}
+
+// putTimeout bounds one lookup and one put.
+const putTimeout = 10 * time.Second
+
+// put stores a record at the devices closest to its key in both DHTs and counts
+// those that acknowledged.
+func (n *names) put(ctx context.Context, r identity.Record) int {
+	var mu sync.Mutex
+	acks := make(map[peer.ID]bool)
+	var wg sync.WaitGroup
+	for _, t := range []*table{n.wan, n.lan} {
+		wg.Go(func() { // until the put times out
+			closest, err := t.closest(ctx, r.Key)
+			if err != nil {
+				return
+			}
+			for _, p := range closest {
+				wg.Go(func() { // until the put times out
+					ctx, cancel := context.WithTimeout(ctx, putTimeout)
+					defer cancel()
+					if err := t.ask.PutValue(ctx, p, &recordpb.Record{Key: []byte(r.Key), Value: r.Value}); err == nil {
+						mu.Lock()
+						acks[p] = true
+						mu.Unlock()
+					}
+				})
+			}
+		})
+	}
+	wg.Wait()
+	return len(acks)
+}
+
+func (t *table) closest(ctx context.Context, key string) ([]peer.ID, error) {
+	ctx, cancel := context.WithTimeout(ctx, putTimeout)
+	defer cancel()
+	return t.GetClosestPeers(ctx, key)
+}
+
+// limitPuts refuses records from a device that sends very many. A request of no
+// known type ends its stream.
+func (n *names) limitPuts(_ context.Context, s network.Stream, req *dhtpb.Message) {
+	if req.GetType() == dhtpb.Message_PUT_VALUE && !n.puts.allow(s.Conn().RemotePeer(), time.Now()) {
+		req.Type = -1
+	}
+}
+
+// meter allows each device putsPerMinute, for at most meterLimit devices a
+// minute; beyond that, none.
+type meter struct {
+	mu     sync.Mutex
+	minute int64
+	counts map[peer.ID]int
+}
+
+const (
+	putsPerMinute = 240 // a person's cards are 12 records; mirrors put for many
+	meterLimit    = 4096
+)
+
+func newMeter() *meter { return &meter{counts: make(map[peer.ID]int)} }
+
+func (m *meter) allow(p peer.ID, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if minute := now.Unix() / 60; minute != m.minute {
+		m.minute = minute
+		clear(m.counts)
+	}
+	if _, known := m.counts[p]; !known && len(m.counts) >= meterLimit {
+		return false
+	}
+	m.counts[p]++
+	return m.counts[p] <= putsPerMinute
+}

@@ -1,0 +1,194 @@
+package overlay
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/kith-im/kith/identity"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+)
+
+// How long a lookup takes (design.md section 4.2).
+const (
+	lookupTimeout = 9500 * time.Millisecond // nobody waits longer than 10 s
+	otherSlots    = 300 * time.Millisecond  // slots 1 and 2 after this
+	freshGrace    = 50 * time.Millisecond   // for a later serial, after the first card
+	arrivalWait   = 3 * time.Second         // for first neighbours, just after the start
+	arrivalPeriod = 15 * time.Second        // what "just after" is
+)
+
+// hintsLimit is how many hints of a Resolve are asked.
+const hintsLimit = 16
+
+// Resolve finds a card of an address: in both DHTs, first by one of its three
+// keys and by the others after 300 ms, and by asking the hinted devices
+// themselves. The first valid card wins, unless a later one arrives at once.
+// Found is false, within 10 s, when nobody has one.
+func (o *Overlay) Resolve(ctx context.Context, who identity.Address, hints ...identity.Reach) (identity.SignedCard, bool, error) {
+	keys, err := identity.RecordKeys(who, time.Now())
+	if err != nil {
+		return identity.SignedCard{}, false, fmt.Errorf("resolve %s: %w", who.Short(), err)
+	}
+	asking, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	cards := make(chan identity.SignedCard)
+	found := func(key string, value []byte) bool {
+		card, err := identity.OpenRecord(who, key, value, time.Now())
+		if err != nil {
+			return false
+		}
+		select {
+		case cards <- card:
+		case <-asking.Done():
+		}
+		return true
+	}
+	o.names.calls.Go(func() { // until all answered or asking ends
+		defer close(cards)
+		o.search(asking, keys, hints, found)
+	})
+	card, ok := first(asking, cards)
+	if !ok && ctx.Err() != nil {
+		return identity.SignedCard{}, false, fmt.Errorf("resolve %s: %w", who.Short(), ctx.Err())
+	}
+	return card, ok, nil
+}
+
+// first takes the first card, and a later one within the grace period.
+func first(ctx context.Context, cards <-chan identity.SignedCard) (best identity.SignedCard, ok bool) {
+	var grace <-chan time.Time
+	for {
+		select {
+		case card, more := <-cards:
+			if !more {
+				return best, ok
+			}
+			if !ok || card.Card().Serial > best.Card().Serial {
+				best = card
+			}
+			if !ok {
+				ok = true
+				timer := time.NewTimer(freshGrace)
+				defer timer.Stop()
+				grace = timer.C
+			}
+		case <-grace:
+			return best, ok
+		case <-ctx.Done():
+			return best, ok
+		}
+	}
+}
+
+// search asks everywhere and returns when all have answered or ctx ends. Found
+// is called with every record that came, from several goroutines, and says
+// whether it was good.
+func (o *Overlay) search(ctx context.Context, keys [3]string, hints []identity.Reach, found func(string, []byte) bool) {
+	var wg sync.WaitGroup
+	for _, hint := range hints[:min(len(hints), hintsLimit)] {
+		wg.Go(func() { o.searchHint(ctx, hint, keys, found) }) // until ctx ends
+	}
+	for _, t := range []*table{o.names.wan, o.names.lan} {
+		wg.Go(func() { o.searchTable(ctx, t, keys, found) }) // until ctx ends
+	}
+	wg.Wait()
+}
+
+// searchTable asks one DHT for slot 0, and for the others when that has no good
+// answer soon.
+func (o *Overlay) searchTable(ctx context.Context, t *table, keys [3]string, found func(string, []byte) bool) {
+	o.awaitNeighbours(ctx)
+	var wg sync.WaitGroup
+	done := make(chan bool, 1)
+	wg.Go(func() { done <- t.search(ctx, keys[0], found) }) // until ctx ends
+	timer := time.NewTimer(otherSlots)
+	defer timer.Stop()
+	good := false
+	select {
+	case good = <-done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	if !good && ctx.Err() == nil {
+		for _, key := range keys[1:] {
+			wg.Go(func() { t.search(ctx, key, found) }) // until ctx ends
+		}
+	}
+	wg.Wait()
+}
+
+// search reads one key from one DHT, from this device's own store first, and
+// stops after two answers.
+func (t *table) search(ctx context.Context, key string, found func(string, []byte) bool) (good bool) {
+	values, err := t.SearchValue(ctx, key, dht.Quorum(1))
+	if err != nil {
+		return false
+	}
+	for v := range values {
+		good = found(key, v) || good
+	}
+	return good
+}
+
+// searchHint asks one device for what it keeps, by the protocol that every
+// device serves.
+func (o *Overlay) searchHint(ctx context.Context, hint identity.Reach, keys [3]string, found func(string, []byte) bool) {
+	info, err := parseReach(hint)
+	if err != nil || info.ID == o.host.ID() {
+		return
+	}
+	if err := o.connect(ctx, info); err != nil {
+		o.log.Debug("hint not reached", "peer", short(info.ID), "err", err)
+		return
+	}
+	for _, key := range keys {
+		if value := o.askDirectly(ctx, info.ID, key); value != nil && found(key, value) {
+			return
+		}
+	}
+}
+
+func (o *Overlay) askDirectly(ctx context.Context, p peer.ID, key string) []byte {
+	rec, _, err := o.names.lan.ask.GetValue(network.WithAllowLimitedConn(ctx, "kith lookup"), p, key)
+	if err != nil || rec == nil {
+		return nil
+	}
+	return rec.GetValue()
+}
+
+func (o *Overlay) connect(ctx context.Context, to peer.AddrInfo) error {
+	if to.ID == o.host.ID() {
+		return errSelf
+	}
+	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(ctx, "kith"), handshakeTimeout)
+	defer cancel()
+	o.host.Peerstore().AddAddrs(to.ID, to.Addrs, peerstore.TempAddrTTL)
+	return o.host.Connect(ctx, to)
+}
+
+// awaitNeighbours waits a little, just after the start, for the first device in
+// a routing table, if there is any hope of one: a lookup before that would say
+// that nobody has the address.
+func (o *Overlay) awaitNeighbours(ctx context.Context) {
+	if time.Since(o.born) > arrivalPeriod || len(o.ways()) == 0 && !o.cfg.LAN {
+		return
+	}
+	end := time.Now().Add(arrivalWait)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for o.names.size() == 0 && time.Now().Before(end) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// size is how many devices the tables hold.
+func (n *names) size() int { return n.wan.RoutingTable().Size() + n.lan.RoutingTable().Size() }
