@@ -97,6 +97,8 @@ func TestPrefixIsLocal(t *testing.T) {
 	}
 }
 
+// R3862-3.4-b, R3862-3.4-d: a header is found by namespace and name, and the
+// namespace is the core one, with its final colon, where none is declared.
 func TestValue(t *testing.T) {
 	m := mustParse(t, "NS: a <urn:example:a>\r\na.X: one\\ttwo\r\na.X: three\r\nX: core\r\nE: "+tail)
 	for _, tt := range []struct {
@@ -106,6 +108,8 @@ func TestValue(t *testing.T) {
 		{"urn:example:a", "X", "one\ttwo", true},
 		{NSCore, "X", "core", true},
 		{NSCore, "E", "", true},
+		{"urn:ietf:params:cpim-headers:", "X", "core", true},
+		{"urn:ietf:params:cpim-headers", "X", "", false},
 		{NSCore, "x", "", false},
 		{"urn:example:A", "X", "", false},
 	} {

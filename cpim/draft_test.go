@@ -42,7 +42,8 @@ func octets(t testing.TB, m *Message) string {
 	return string(b)
 }
 
-// What is written, to the octet: R3862-2.3.1-b, -c, -d, -e, R3862-3.4-h, R3862-4.6-a,
+// What is written, to the octet: R3862-2.3.1-b, R3862-2.3.1-c, R3862-2.3.1-d,
+// R3862-2.3.1-e, R3862-3.4-h, R3862-4.6-a,
 // R3862-4.7-b, R3339-4.2-b, R3339-5.6-c, R3862-2.2-no-edge-whitespace.
 func TestNew(t *testing.T) {
 	got := octets(t, mustNew(t, Draft{
@@ -191,7 +192,8 @@ func TestFramingSize(t *testing.T) {
 	}
 }
 
-// R3862-2.2-escape-controls, R3862-2.3-a, R3862-2.3.1-a, -e, R3862-2.2-no-controls.
+// R3862-2.2-escape-controls, R3862-2.3-a, R3862-2.3.1-a,
+// R3862-2.3.1-e, R3862-2.2-no-controls.
 func TestControlCharacters(t *testing.T) {
 	short := map[byte]string{'\\': `\\`, '\b': `\b`, '\t': `\t`, '\n': `\n`, '\r': `\r`}
 	for c := range 0x80 {

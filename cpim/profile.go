@@ -76,15 +76,16 @@ func (e *RequireError) Error() string {
 
 // CheckRequire returns a [*RequireError] if the message requires a header or a
 // feature that understood denies (sections 3.5 and 4.7). The headers of section
-// 4 are always understood, all else is asked for once for each mention. It is to
-// be called before anything of the message is shown or acted on.
+// 4 are always understood, all else is asked for once for each mention. A nil
+// understood denies all. It is to be called before anything of the message is
+// shown or acted on.
 func CheckRequire(m *Message, understood func(ns, name string) bool) error {
 	var missing []Name
 	for _, n := range m.Require() {
 		if n.NS == NSCore && kindOf(n.Local) != kindOther {
 			continue
 		}
-		if !understood(n.NS, n.Local) {
+		if understood == nil || !understood(n.NS, n.Local) {
 			missing = append(missing, n)
 		}
 	}

@@ -56,7 +56,7 @@ func TestCheckProfile(t *testing.T) {
 	}
 }
 
-// R3862-3.5-a, -b, -c, trap 28.
+// R3862-3.5-a, R3862-3.5-b, R3862-3.5-c, trap 28.
 func TestCheckRequire(t *testing.T) {
 	m, err := Parse([]byte("NS: a <urn:example:a>\r\nNS: same <urn:example:a>\r\nRequire: a.x,same.y,Subject,Sign\r\n" +
 		"NS: <urn:example:b>\r\n\r\nContent-Type: text/plain\r\n\r\n"))

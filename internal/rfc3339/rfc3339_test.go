@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Requirement ids: R3339-1-era, 3-b, 3-d, 4.2-a, 5.4-a, 5.6-b, 5.6-d, 5.6-f,
-// 5.7-a, 5.7-b, 5.7-d, 5.8-a.
+// R3339-1-era, R3339-3-b, R3339-3-d, R3339-4.2-a, R3339-5.4-a, R3339-5.6-b, R3339-5.6-d,
+// R3339-5.6-f, R3339-5.7-a, R3339-5.7-b, R3339-5.7-d, R3339-5.8-a.
 func TestParse(t *testing.T) {
 	const (
 		no   = 0 // refused by both
@@ -143,7 +143,7 @@ func TestOffset(t *testing.T) {
 	}
 }
 
-// R3339-1-era, 4.2-b, 5.6-c.
+// R3339-1-era, R3339-4.2-b, R3339-5.6-c.
 func TestFormat(t *testing.T) {
 	tests := []struct {
 		in   time.Time
@@ -168,7 +168,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// R3339-3-a, 5.6-c: four-digit years and capitals, for instants of the era.
+// R3339-3-a, R3339-5.6-c: four-digit years and capitals, for instants of the era.
 func TestFormatRandom(t *testing.T) {
 	shape := regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]*[1-9])?Z$`)
 	first := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
