@@ -61,7 +61,7 @@ type MessageStore interface {
 	// Deliver writes an incoming message and its row in the duplicate table
 	// in one transaction. A message already there is not written again:
 	// Duplicate for the same digest, Conflict for another one. The row's
-	// ID is returned with New.
+	// ID is returned with First.
 	Deliver(ctx context.Context, m Message) (Delivery, int64, error)
 	// Enqueue writes an outgoing message before its first try and returns its ID.
 	Enqueue(ctx context.Context, m Message) (int64, error)
@@ -197,7 +197,7 @@ type Delivery int
 
 // The findings.
 const (
-	New       Delivery = iota + 1 // written
+	First     Delivery = iota + 1 // written
 	Duplicate                     // the same message is there already
 	Conflict                      // another message with this Message-ID is there
 )

@@ -1,0 +1,87 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kith-im/kith/identity"
+)
+
+// Fetched is a verified presence document.
+type Fetched struct {
+	Document []byte          // the PIDF document as signed
+	Signed   identity.Signed // the object it came in
+	Device   identity.DeviceID
+	Version  Version
+	SignedAt time.Time
+	Fresh    bool // from the presentity just now; else from the store
+}
+
+// Fetch returns a person's current presence document: asked for once (RFC 3859
+// section 3.4.1 with duration 0), or if nobody answers the newest stored one.
+// A refusal is an error; so is having nothing at all.
+func (n *Node) Fetch(ctx context.Context, who identity.Address) (Fetched, error) {
+	now := time.Now()
+	r, err := n.subscribeOnce(ctx, who, newSubscriptID(), 0, "")
+	if err != nil {
+		held, found := n.stored(who, now)
+		if found {
+			return held, nil
+		}
+		return Fetched{}, err
+	}
+	if r.outcome == failure {
+		return Fetched{}, &RefusedError{Reason: r.reason}
+	}
+	if r.outcome != success || r.standing == nil || r.standing.document.IsZero() {
+		return Fetched{}, errors.New("the presentity has no document now")
+	}
+	card, _ := n.whereIs(who)
+	f, err := openFetched(r.standing.document, who, card.Card(), now)
+	f.Fresh = err == nil
+	return f, err
+}
+
+// RefusedError says that the other side said no.
+type RefusedError struct{ Reason string }
+
+// Error gives the other side's reason.
+func (e *RefusedError) Error() string { return "refused: " + e.Reason }
+
+// openFetched verifies a document and that it is that person's.
+func openFetched(s identity.Signed, who identity.Address, card *identity.Card, now time.Time) (Fetched, error) {
+	o, err := identity.Verify(s, card, now)
+	if err != nil {
+		return Fetched{}, fmt.Errorf("document: %w", err)
+	}
+	p, err := readPublication(o)
+	if err != nil {
+		return Fetched{}, err
+	}
+	if o.From != who {
+		return Fetched{}, fmt.Errorf("document of %s instead of %s", o.From.Short(), who.Short())
+	}
+	return Fetched{Document: o.Entity.Body, Signed: s, Device: o.Device, Version: p.version, SignedAt: o.Time}, nil
+}
+
+// stored returns the newest document held of a person.
+func (n *Node) stored(who identity.Address, now time.Time) (Fetched, bool) {
+	card, _ := n.whereIs(who)
+	n.mu.Lock()
+	var newest *shown
+	if w := n.watches[who]; w != nil {
+		for _, s := range w.devices {
+			if s.audience == w.Epoch.Audience() && (newest == nil || s.hold.heard.After(newest.hold.heard)) {
+				newest = s
+			}
+		}
+	}
+	n.mu.Unlock()
+	if newest == nil {
+		return Fetched{}, false
+	}
+	f, err := openFetched(newest.signed, who, card.Card(), newest.hold.heard)
+	return f, err == nil
+}

@@ -1,0 +1,236 @@
+// Package node is RFC 2778 as a program: one person's presentity and instant
+// inbox, and the watcher and sender that go with them, on one device.
+//
+// New loads a node's state, Run keeps it going until its context ends, and
+// Goodbye tells the watchers that it will. Between them the node publishes
+// its owner's presence, watches contacts, and sends and receives messages.
+// It reaches the world through a Network and remembers through a Store; it
+// knows neither libp2p nor SQL. There is one straight path each for
+// presence out (publish.go) and in (watch.go), and for messages out (send.go)
+// and in (receive.go).
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/kith-im/kith/identity"
+	"github.com/kith-im/kith/node/access"
+)
+
+// Bounds on the lease that a node gives with its presence.
+const (
+	DefaultLease  = 2 * time.Minute
+	shortestLease = time.Second
+	longestLease  = 24 * time.Hour
+)
+
+// Limits of a node (design section 12).
+const (
+	MaxContacts = 10000
+	MaxRequests = 100 // strangers whose request waits for a decision
+)
+
+// Config is what a node is made of.
+type Config struct {
+	Keys    *identity.Keys
+	Network Network
+	Store   Store
+	Rules   *access.Rules // nil means access.Default
+	Lease   time.Duration // 0 means DefaultLease; from 1 s to 24 h, in whole seconds
+	Thing   bool          // the owner is a device or a program: its documents have no person
+	Log     *slog.Logger  // nil is silent
+}
+
+// Node is one device of one person. Its methods are safe for concurrent use.
+type Node struct {
+	keys  *identity.Keys
+	net   Network
+	store Store
+	rules *access.Rules
+	lease time.Duration
+	thing bool
+	log   *slog.Logger
+
+	journal journal
+	gate    gate
+	workers sync.WaitGroup // started by Run's loops; waited for by Run
+
+	wakeAnnounce, wakePublish, wakeNotify, wakeWatch, wakeSend chan struct{} // size 1
+
+	mu       sync.Mutex // guards all below; held for memory only
+	card     identity.SignedCard
+	mine     Mine
+	out      audience // of contacts; the only one with documents
+	contacts map[identity.Address]*Contact
+	watchers map[identity.Address]*Watcher
+	owed     map[identity.Address]*owing
+	watches  map[identity.Address]*watching
+	epochs   map[string]identity.Address // whose documents an epoch's KEK id opens
+	outbox   map[identity.Address]*outgoing
+	unread   map[identity.Address]int
+	leaving  bool // Goodbye was said
+}
+
+// New loads a node's state from its store and starts a new boot of it. The
+// network may already call the node when New returns; nothing is sent before
+// Run.
+func New(ctx context.Context, cfg Config) (*Node, error) {
+	if cfg.Lease == 0 {
+		cfg.Lease = DefaultLease
+	}
+	if cfg.Lease < shortestLease || cfg.Lease > longestLease || cfg.Lease%time.Second != 0 {
+		return nil, fmt.Errorf("lease of %v: want whole seconds from %v to %v", cfg.Lease, shortestLease, longestLease)
+	}
+	if cfg.Rules == nil {
+		rules, err := access.Parse(access.Default)
+		if err != nil {
+			return nil, fmt.Errorf("default rules: %w", err)
+		}
+		cfg.Rules = rules
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	n := &Node{
+		keys: cfg.Keys, net: cfg.Network, store: cfg.Store, rules: cfg.Rules,
+		lease: cfg.Lease, thing: cfg.Thing, log: cfg.Log,
+		wakeAnnounce: make(chan struct{}, 1), wakePublish: make(chan struct{}, 1), wakeNotify: make(chan struct{}, 1),
+		wakeWatch: make(chan struct{}, 1), wakeSend: make(chan struct{}, 1),
+		contacts: make(map[identity.Address]*Contact), watchers: make(map[identity.Address]*Watcher),
+		owed: make(map[identity.Address]*owing), watches: make(map[identity.Address]*watching),
+		epochs: make(map[string]identity.Address), outbox: make(map[identity.Address]*outgoing),
+	}
+	if err := n.load(ctx); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// Names of counters and settings in the store.
+const (
+	countBoot   = "boot"
+	countCard   = "card"
+	countSerial = "standing"
+	keepStatus  = "status"
+	keepEpoch   = "epoch contacts"
+)
+
+func (n *Node) load(ctx context.Context) error {
+	boot, err := n.store.Count(ctx, countBoot, 1)
+	if err != nil {
+		return fmt.Errorf("count this start: %w", err)
+	}
+	n.journal.startAt(boot << 32)
+	n.out.version.Boot = boot
+	if err := n.loadOwn(ctx); err != nil {
+		return err
+	}
+	contacts, err := n.store.Contacts(ctx)
+	if err != nil {
+		return fmt.Errorf("load contacts: %w", err)
+	}
+	for _, c := range contacts {
+		n.contacts[c.Person] = &c
+	}
+	watchers, err := n.store.Watchers(ctx)
+	if err != nil {
+		return fmt.Errorf("load watchers: %w", err)
+	}
+	for _, w := range watchers {
+		n.watchers[w.Person] = &w
+	}
+	if err := n.loadWatches(ctx); err != nil {
+		return err
+	}
+	return n.loadOutbox(ctx)
+}
+
+// loadOwn loads the owner's status and the key of the contacts audience.
+func (n *Node) loadOwn(ctx context.Context) error {
+	raw, err := n.store.Setting(ctx, keepStatus)
+	if err != nil {
+		return fmt.Errorf("load status: %w", err)
+	}
+	n.mine = Mine{Show: Open, Since: time.Now()}
+	if raw != nil {
+		if err := json.Unmarshal(raw, &n.mine); err != nil {
+			return fmt.Errorf("load status: %w", err)
+		}
+	}
+	key, err := n.store.Setting(ctx, keepEpoch)
+	if err != nil {
+		return fmt.Errorf("load audience key: %w", err)
+	}
+	if key == nil {
+		n.out.epoch = identity.NewEpoch()
+		return n.store.PutSetting(ctx, keepEpoch, n.out.epoch.Bytes())
+	}
+	if n.out.epoch, err = identity.ParseEpoch(key); err != nil {
+		return fmt.Errorf("load audience key: %w", err)
+	}
+	return nil
+}
+
+// Run keeps the node going until ctx ends: it announces, publishes, watches
+// and sends. It returns when all its goroutines have, without a goodbye.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, loop := range []func(context.Context){n.announceLoop, n.publishLoop, n.notifyLoop, n.watchLoop, n.sendLoop} {
+		n.workers.Go(func() { loop(ctx) }) // ends with ctx
+	}
+	<-ctx.Done()
+	n.workers.Wait()
+	return nil
+}
+
+// Address returns the address of the node's owner.
+func (n *Node) Address() identity.Address { return n.keys.Address() }
+
+// Device returns the name of this device.
+func (n *Node) Device() identity.DeviceID { return n.keys.Device() }
+
+// Invitation returns what another person needs to find the owner: the
+// address, and how this device can be reached now.
+func (n *Node) Invitation() identity.Invitation {
+	_, brief := n.net.Reach()
+	return identity.Invitation{Address: n.Address(), Reach: brief}
+}
+
+// wake rings a loop's bell; a bell that rings already is enough.
+func wake(bell chan struct{}) {
+	select {
+	case bell <- struct{}{}:
+	default:
+	}
+}
+
+// pause waits until a moment, a bell or the end of ctx. A zero moment never
+// comes. It says whether ctx still runs.
+func pause(ctx context.Context, until time.Time, bell <-chan struct{}) bool {
+	var due <-chan time.Time
+	if !until.IsZero() {
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-due:
+	case <-bell:
+	}
+	return ctx.Err() == nil
+}
+
+// sooner returns the earlier of two moments, of which zero is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

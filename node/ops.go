@@ -1,0 +1,282 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/kith-im/kith/identity"
+)
+
+// The content types of what devices sign for each other (doc/spec/operations.md).
+const (
+	typeSubscribe = "application/vnd.kith.subscribe"
+	typeNotify    = "application/vnd.kith.notify"
+	typeResponse  = "application/vnd.kith.response"
+	typeLease     = "application/vnd.kith.lease"
+	typePresence  = "application/pidf+xml"
+	typeMessage   = "message/cpim"
+)
+
+// maxNote is the largest greeting or reason, in octets.
+const maxNote = 256
+
+// transID names one operation (RFC 3859 section 3.4, RFC 3860 section 3.4).
+type transID [16]byte
+
+// subscribe asks to watch, to renew, to end or, with a new ID and no
+// duration, to fetch (RFC 3859 section 3.4.1).
+type subscribe struct {
+	watcher  identity.Address
+	target   identity.Address
+	duration time.Duration // whole seconds
+	id       SubscriptID
+	trans    transID
+	card     identity.SignedCard // the watcher's
+	note     string
+}
+
+// outcome is the status of a response. RFC 3859 and 3860 spell the third
+// one so.
+type outcome int
+
+const (
+	success outcome = iota
+	failure
+	indeterminant
+)
+
+// grant is what a watcher is given (doc/spec/publication.md).
+type grant struct {
+	epoch identity.Epoch
+	lease time.Duration // of the current document, whole seconds
+	count uint64        // leases given on it so far
+}
+
+// standing is what both a response and a notify say of a subscription.
+type standing struct {
+	id       SubscriptID
+	state    State
+	serial   uint64 // rising for each statement a presentity makes
+	duration time.Duration
+	reason   string
+	grant    *grant          // present while active
+	document identity.Signed // the current document; zero if none
+	card     identity.SignedCard
+}
+
+// response answers a subscribe, a notify or a message.
+type response struct {
+	trans    string   // TransID as given: 16 octets, or a Message-ID
+	digest   [32]byte // of the sealed request
+	outcome  outcome
+	reason   string
+	standing *standing // of a successful subscribe
+}
+
+// notify tells a watcher's device of a change in its subscription.
+type notify struct {
+	trans    transID
+	standing standing
+}
+
+// lease says that a device and its document are still good (design 5.2).
+type lease struct {
+	audience [16]byte
+	version  Version
+	count    uint64
+	duration time.Duration
+	digest   [32]byte // of the document's signed octets
+}
+
+var errSyntax = errors.New("malformed")
+
+// Optional parts of a standing and a response.
+var (
+	tagGrant    = asn1.Tag(0).ContextSpecific().Constructed()
+	tagDocument = asn1.Tag(1).ContextSpecific()
+	tagCard     = asn1.Tag(2).ContextSpecific()
+	tagStanding = asn1.Tag(3).ContextSpecific().Constructed()
+)
+
+func (s subscribe) marshal() ([]byte, error) {
+	var b cryptobyte.Builder
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		addText(b, s.watcher.Pres())
+		addText(b, s.target.Pres())
+		addSeconds(b, s.duration)
+		b.AddASN1OctetString(s.id[:])
+		b.AddASN1OctetString(s.trans[:])
+		b.AddASN1OctetString(s.card.Bytes())
+		addText(b, s.note)
+	})
+	return b.Bytes()
+}
+
+func parseSubscribe(body []byte) (*subscribe, error) {
+	var s subscribe
+	var card []byte
+	in, ok := sequence(body)
+	ok = ok && readPres(&in, &s.watcher) && readPres(&in, &s.target) &&
+		readSeconds(&in, &s.duration) && readFixed(&in, s.id[:]) && readFixed(&in, s.trans[:]) &&
+		in.ReadASN1Bytes(&card, asn1.OCTET_STRING) && readText(&in, &s.note) && in.Empty()
+	if !ok {
+		return nil, fmt.Errorf("subscribe: %w", errSyntax)
+	}
+	var err error
+	if s.card, err = identity.ParseSignedCard(card); err != nil {
+		return nil, fmt.Errorf("subscribe: card: %w", err)
+	}
+	return &s, nil
+}
+
+func (r response) marshal() ([]byte, error) {
+	var b cryptobyte.Builder
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1OctetString([]byte(r.trans))
+		b.AddASN1OctetString(r.digest[:])
+		b.AddASN1Enum(int64(r.outcome))
+		addText(b, r.reason)
+		if r.standing != nil {
+			b.AddASN1(tagStanding, r.standing.add)
+		}
+	})
+	return b.Bytes()
+}
+
+func parseResponse(body []byte) (*response, error) {
+	var r response
+	var trans []byte
+	var code int
+	in, ok := sequence(body)
+	ok = ok && in.ReadASN1Bytes(&trans, asn1.OCTET_STRING) && readFixed(&in, r.digest[:]) &&
+		in.ReadASN1Enum(&code) && code >= 0 && code <= int(indeterminant) && readText(&in, &r.reason)
+	if !ok {
+		return nil, fmt.Errorf("response: %w", errSyntax)
+	}
+	r.trans, r.outcome = string(trans), outcome(code)
+	if in.PeekASN1Tag(tagStanding) {
+		var inner cryptobyte.String
+		if !in.ReadASN1(&inner, tagStanding) {
+			return nil, fmt.Errorf("response: %w", errSyntax)
+		}
+		s, err := readStanding(inner)
+		if err != nil {
+			return nil, fmt.Errorf("response: %w", err)
+		}
+		r.standing = s
+	}
+	if !in.Empty() {
+		return nil, fmt.Errorf("response: %w", errSyntax)
+	}
+	return &r, nil
+}
+
+func (n notify) marshal() ([]byte, error) {
+	var b cryptobyte.Builder
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1OctetString(n.trans[:])
+		b.AddASN1(tagStanding, n.standing.add)
+	})
+	return b.Bytes()
+}
+
+func parseNotify(body []byte) (*notify, error) {
+	var n notify
+	var inner cryptobyte.String
+	in, ok := sequence(body)
+	if !ok || !readFixed(&in, n.trans[:]) || !in.ReadASN1(&inner, tagStanding) || !in.Empty() {
+		return nil, fmt.Errorf("notify: %w", errSyntax)
+	}
+	s, err := readStanding(inner)
+	if err != nil {
+		return nil, fmt.Errorf("notify: %w", err)
+	}
+	n.standing = *s
+	return &n, nil
+}
+
+func (s *standing) add(b *cryptobyte.Builder) {
+	b.AddASN1OctetString(s.id[:])
+	b.AddASN1Enum(int64(s.state))
+	b.AddASN1Uint64(s.serial)
+	addSeconds(b, s.duration)
+	addText(b, s.reason)
+	if s.grant != nil {
+		b.AddASN1(tagGrant, func(b *cryptobyte.Builder) {
+			b.AddASN1OctetString(s.grant.epoch.Bytes())
+			addSeconds(b, s.grant.lease)
+			b.AddASN1Uint64(s.grant.count)
+		})
+	}
+	addOptional(b, tagDocument, s.document.Bytes())
+	addOptional(b, tagCard, s.card.Bytes())
+}
+
+func readStanding(in cryptobyte.String) (*standing, error) {
+	var s standing
+	var state int
+	ok := readFixed(&in, s.id[:]) && in.ReadASN1Enum(&state) && state >= int(Pending) && state <= int(Terminated) &&
+		readUint(&in, &s.serial) && readSeconds(&in, &s.duration) && readText(&in, &s.reason)
+	if !ok {
+		return nil, errSyntax
+	}
+	s.state = State(state)
+	if in.PeekASN1Tag(tagGrant) {
+		var inner cryptobyte.String
+		var key []byte
+		var g grant
+		if !in.ReadASN1(&inner, tagGrant) || !inner.ReadASN1Bytes(&key, asn1.OCTET_STRING) ||
+			!readSeconds(&inner, &g.lease) || !readUint(&inner, &g.count) || !inner.Empty() {
+			return nil, errSyntax
+		}
+		var err error
+		if g.epoch, err = identity.ParseEpoch(key); err != nil {
+			return nil, err
+		}
+		s.grant = &g
+	}
+	var document, card []byte
+	if !readOptional(&in, tagDocument, &document) || !readOptional(&in, tagCard, &card) || !in.Empty() {
+		return nil, errSyntax
+	}
+	var err error
+	if document != nil {
+		if s.document, err = identity.ParseSigned(document); err != nil {
+			return nil, err
+		}
+	}
+	if card != nil {
+		if s.card, err = identity.ParseSignedCard(card); err != nil {
+			return nil, err
+		}
+	}
+	return &s, nil
+}
+
+func (l lease) marshal() ([]byte, error) {
+	var b cryptobyte.Builder
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1OctetString(l.audience[:])
+		b.AddASN1Uint64(l.version.Boot)
+		b.AddASN1Uint64(l.version.Seq)
+		b.AddASN1Uint64(l.count)
+		addSeconds(b, l.duration)
+		b.AddASN1OctetString(l.digest[:])
+	})
+	return b.Bytes()
+}
+
+func parseLease(body []byte) (*lease, error) {
+	var l lease
+	in, ok := sequence(body)
+	ok = ok && readFixed(&in, l.audience[:]) && readUint(&in, &l.version.Boot) && readUint(&in, &l.version.Seq) &&
+		readUint(&in, &l.count) && readSeconds(&in, &l.duration) && readFixed(&in, l.digest[:]) && in.Empty()
+	if !ok {
+		return nil, fmt.Errorf("lease: %w", errSyntax)
+	}
+	return &l, nil
+}

@@ -1,0 +1,165 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kith-im/kith/identity"
+)
+
+// exchangeTimeout bounds one exchange with one device (design section 12).
+const exchangeTimeout = 15 * time.Second
+
+// errNobody says that no card of a person can be found. Whoever asked tries
+// again later: the person may simply not have been here yet.
+var errNobody = errors.New("nobody publishes this address now")
+
+// request sends a signed operation to a person's devices and returns the
+// verified response of the first that answers. The newest known card is tried
+// first, then the one that the network finds.
+func (n *Node) request(ctx context.Context, protocol string, who identity.Address, op identity.Signed, trans string) (*response, error) {
+	card, hints := n.whereIs(who)
+	var first error
+	if !card.IsZero() {
+		r, err := n.requestAt(ctx, protocol, card.Card(), op, trans)
+		if err == nil {
+			return r, nil
+		}
+		first = err
+	}
+	fresh, found, err := n.net.Resolve(ctx, who, hints...)
+	switch {
+	case err != nil:
+		return nil, errors.Join(first, fmt.Errorf("look up %s: %w", who.Short(), err))
+	case !found && first != nil:
+		return nil, first
+	case !found:
+		return nil, errNobody
+	case !card.IsZero() && fresh.Card().Serial <= card.Card().Serial:
+		return nil, first
+	}
+	n.learnCard(ctx, fresh)
+	return n.requestAt(ctx, protocol, fresh.Card(), op, trans)
+}
+
+// requestAt asks the devices of one card in turn.
+func (n *Node) requestAt(ctx context.Context, protocol string, card *identity.Card, op identity.Signed, trans string) (*response, error) {
+	sealed, err := n.keys.SealTo(op, card)
+	if err != nil {
+		return nil, fmt.Errorf("seal to %s: %w", card.Address.Short(), err)
+	}
+	err = fmt.Errorf("%s has no device that can be reached", card.Address.Short())
+	for _, d := range card.Devices {
+		if len(d.Reach) == 0 {
+			continue
+		}
+		var r *response
+		if r, err = n.askDevice(ctx, protocol, card, d.Reach, sealed, trans); err == nil {
+			return r, nil
+		}
+	}
+	return nil, err
+}
+
+// askDevice makes one exchange and verifies the response: signed by a device of
+// the same person, about this operation and these octets.
+func (n *Node) askDevice(ctx context.Context, protocol string, card *identity.Card, to identity.Reach, sealed identity.Sealed, trans string) (*response, error) {
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	answer, err := n.net.Exchange(ctx, protocol, to, sealed)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := n.keys.Open(answer, card, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("response: %w", err)
+	}
+	if opened.From != card.Address {
+		return nil, fmt.Errorf("response signed by %s instead of %s", opened.From.Short(), card.Address.Short())
+	}
+	if opened.Entity.Type != typeResponse {
+		return nil, fmt.Errorf("response of type %q", opened.Entity.Type)
+	}
+	r, err := parseResponse(opened.Entity.Body)
+	if err != nil {
+		return nil, err
+	}
+	if r.trans != trans || r.digest != sealed.Digest() {
+		return nil, errors.New("response to another request")
+	}
+	return r, nil
+}
+
+// whereIs returns what is known of a person without asking anybody: the
+// newest card, and hints for a lookup.
+func (n *Node) whereIs(who identity.Address) (card identity.SignedCard, hints []identity.Reach) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c := n.contacts[who]; c != nil {
+		card = c.Card
+		if len(c.Hint) > 0 {
+			hints = append(hints, c.Hint)
+		}
+	}
+	if w := n.watchers[who]; w != nil && newer(w.Card, card) {
+		card = w.Card
+	}
+	if !card.IsZero() {
+		for _, d := range card.Card().Devices {
+			if len(d.Reach) > 0 {
+				hints = append(hints, d.Reach)
+			}
+		}
+	}
+	return card, hints
+}
+
+// newer says whether card a replaces card b of the same person.
+func newer(a, b identity.SignedCard) bool {
+	return !a.IsZero() && (b.IsZero() || a.Card().Serial > b.Card().Serial)
+}
+
+// learnCard keeps a verified card if its serial rises. The node goes on with
+// it even if the disk refuses; the next card is another chance.
+func (n *Node) learnCard(ctx context.Context, card identity.SignedCard) {
+	who := card.Card().Address
+	n.mu.Lock()
+	var contact *Contact
+	if c := n.contacts[who]; c != nil && newer(card, c.Card) {
+		changed := *c
+		changed.Card = card
+		n.contacts[who], contact = &changed, &changed
+		if w := n.watches[who]; w != nil {
+			w.topics = nil // listen again, at the new addresses
+		}
+	}
+	var watcher *Watcher
+	if w := n.watchers[who]; w != nil && newer(card, w.Card) {
+		changed := *w
+		changed.Card = card
+		n.watchers[who], watcher = &changed, &changed
+	}
+	n.mu.Unlock()
+	if contact != nil {
+		if err := n.store.PutContact(ctx, *contact); err != nil {
+			n.log.Error("card not kept", "err", err)
+		}
+	}
+	if watcher != nil {
+		if err := n.store.PutWatcher(ctx, *watcher); err != nil {
+			n.log.Error("card not kept", "err", err)
+		}
+	}
+}
+
+// Lookup asks the network for the card of an address, in at most 10 s.
+func (n *Node) Lookup(ctx context.Context, who identity.Address) (card identity.SignedCard, found bool, err error) {
+	_, hints := n.whereIs(who)
+	card, found, err = n.net.Resolve(ctx, who, hints...)
+	if found {
+		n.learnCard(ctx, card)
+	}
+	return card, found, err
+}

@@ -1,0 +1,364 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kith-im/kith/identity"
+)
+
+// How often a watcher asks.
+const (
+	subscribeFor = time.Hour // asked for; renewed when half of it has run
+	maxAsking    = 32        // subscriptions asked for at once (libp2p.md 4.2: 60 contacts in 1.3 s)
+)
+
+// What people are told while nothing is known of a contact.
+const (
+	whyLooking = "looking for them"
+	whyPending = "waiting for their approval"
+	whySilent  = "they do not answer"
+)
+
+// loadWatches restores watches and the newest documents, and has all of them
+// asked anew: what is on disk does not speak of now.
+func (n *Node) loadWatches(ctx context.Context) error {
+	rows, err := n.store.Watches(ctx)
+	if err != nil {
+		return fmt.Errorf("load watches: %w", err)
+	}
+	now := time.Now()
+	for _, row := range rows {
+		w := &watching{Watch: row, devices: make(map[identity.DeviceID]*shown)}
+		if row.State != Terminated {
+			w.next, w.why = now, whyLooking
+		}
+		n.watches[row.Person] = w
+		n.learnEpoch(w)
+	}
+	held, err := n.store.Publications(ctx)
+	if err != nil {
+		return fmt.Errorf("load publications: %w", err)
+	}
+	for _, p := range held {
+		n.restore(p, now)
+	}
+	for who, w := range n.watches {
+		w.told = n.viewOf(who, now)
+	}
+	return nil
+}
+
+// restore shows a document from disk again, once it is verified again as of
+// the time it was heard.
+func (n *Node) restore(p Publication, now time.Time) {
+	w := n.watches[p.Person]
+	if w == nil || p.Audience != w.Epoch.Audience() {
+		return
+	}
+	var card identity.SignedCard
+	if c := n.contacts[p.Person]; c != nil {
+		card = c.Card
+	}
+	o, err := identity.Verify(p.Signed, card.Card(), p.Heard)
+	if err != nil {
+		n.log.Warn("stored publication not shown", "person", p.Person.Short(), "err", err)
+		return
+	}
+	read, err := readPublication(o)
+	if err != nil {
+		n.log.Warn("stored publication not shown", "person", p.Person.Short(), "err", err)
+		return
+	}
+	s := &shown{version: p.Version, audience: p.Audience, digest: o.Digest, signed: p.Signed, face: read.face}
+	s.hold = hold{heard: p.Heard, length: read.length}
+	w.devices[p.Device] = s
+}
+
+// learnEpoch has Hear find a watch by the key id of its audience.
+func (n *Node) learnEpoch(w *watching) {
+	if !w.Epoch.IsZero() {
+		n.epochs[string(w.Epoch.KEKID())] = w.Person
+	}
+}
+
+// watch starts, or starts again, to watch a person.
+func (n *Node) watch(ctx context.Context, who identity.Address, note string) error {
+	n.mu.Lock()
+	w := n.watches[who]
+	fresh := w == nil
+	if fresh {
+		w = &watching{Watch: Watch{Person: who, ID: newSubscriptID(), State: Pending}, devices: make(map[identity.DeviceID]*shown)}
+	}
+	row := w.Watch
+	if row.State == Terminated {
+		row.State, row.Reason = Pending, ""
+	}
+	n.mu.Unlock()
+	if err := n.store.PutWatch(ctx, row); err != nil {
+		return fmt.Errorf("keep watch: %w", err)
+	}
+	n.mu.Lock()
+	w.State, w.Reason = row.State, row.Reason
+	w.note, w.failures, w.next = note, 0, time.Now()
+	if w.State != Active {
+		w.why = whyLooking
+	}
+	n.watches[who] = w
+	n.mu.Unlock()
+	wake(n.wakeWatch)
+	return nil
+}
+
+// askAgain has a person asked now who did not answer or decide before: there
+// is a sign that they are here.
+func (n *Node) askAgain(who identity.Address) {
+	n.mu.Lock()
+	if w := n.watches[who]; w != nil && !w.asking && (w.failures > 0 || w.State == Pending) {
+		w.next = time.Now()
+	}
+	n.mu.Unlock()
+	wake(n.wakeWatch)
+}
+
+// askSoon has a person's presence asked for at once, unless that is under way
+// or they do not answer anyway.
+func (n *Node) askSoon(who identity.Address) {
+	n.mu.Lock()
+	if w := n.watches[who]; w != nil && w.State != Terminated && !w.asking && w.failures == 0 {
+		w.next = time.Now()
+	}
+	n.mu.Unlock()
+	wake(n.wakeWatch)
+}
+
+// watchLoop asks for presence when it is due, and notices when leases end.
+func (n *Node) watchLoop(ctx context.Context) {
+	defer n.leaveAll()
+	for {
+		now := time.Now()
+		next, turned := n.watchDue(ctx, now)
+		for _, who := range turned {
+			n.viewChanged(who, now)
+		}
+		n.listen(now)
+		if !pause(ctx, sooner(next, nextTopics(now)), n.wakeWatch) {
+			return
+		}
+	}
+}
+
+// watchDue starts asking those who are due, and says when there is more to do
+// and whose view has changed by the passing of time.
+func (n *Node) watchDue(ctx context.Context, now time.Time) (next time.Time, turned []identity.Address) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	asking := 0
+	for _, w := range n.watches {
+		if w.asking {
+			asking++
+		}
+	}
+	for who, w := range n.watches {
+		v := n.viewOf(who, now)
+		if v.Liveness != w.told.Liveness {
+			turned = append(turned, who)
+			if v.Liveness == Stale && w.failures == 0 && w.State == Active {
+				w.next = now // a lease ended: ask before giving up
+			}
+		}
+		for _, s := range w.devices {
+			next = sooner(next, s.hold.turn(now))
+		}
+		switch {
+		case w.next.IsZero() || w.asking:
+		case w.next.After(now):
+			next = sooner(next, w.next)
+		case asking < maxAsking:
+			asking++
+			w.asking = true
+			n.workers.Go(func() { // ends within the time of two exchanges and a lookup, or with ctx
+				n.ask(ctx, who, w)
+			})
+		}
+	}
+	return next, turned
+}
+
+// ask subscribes to one person, and settles when to ask again.
+func (n *Node) ask(ctx context.Context, who identity.Address, w *watching) {
+	err := n.subscribeTo(ctx, who, w)
+	now := time.Now()
+	n.mu.Lock()
+	w.asking = false
+	before := n.viewOf(who, now)
+	switch {
+	case err != nil:
+		w.failures++
+		w.next = now.Add(retryDelay(w.failures))
+		w.why = whySilent
+		if errors.Is(err, errNobody) {
+			w.why = whyLooking
+		}
+	case w.State == Active:
+		w.failures, w.why = 0, ""
+		w.next = now.Add(jitter(w.Expires.Sub(now) / 2))
+	case w.State == Pending:
+		w.failures, w.why = 0, whyPending
+		w.next = now.Add(jitter(pendingDelay))
+	default:
+		w.failures, w.next = 0, time.Time{}
+	}
+	v := n.viewOf(who, now)
+	n.mu.Unlock()
+	if err != nil && ctx.Err() == nil {
+		n.log.Debug("presence not answered", "person", who.Short(), "err", err)
+	}
+	if v.Reason != before.Reason {
+		n.tell(Event{Kind: SawWatch, View: &v})
+	}
+	wake(n.wakeWatch)
+}
+
+// subscribeTo makes one subscribe operation and takes what it brings (RFC 3859
+// section 3.4.1).
+func (n *Node) subscribeTo(ctx context.Context, who identity.Address, w *watching) error {
+	n.mu.Lock()
+	id, note := w.ID, w.note
+	n.mu.Unlock()
+	r, err := n.subscribeOnce(ctx, who, id, subscribeFor, note)
+	if err != nil {
+		return err
+	}
+	if r.outcome == indeterminant {
+		return errors.New(r.reason)
+	}
+	if r.outcome == failure {
+		return n.settleWatch(ctx, who, &standing{id: id, state: Terminated, reason: r.reason, serial: w.Serial})
+	}
+	if r.standing == nil || r.standing.id != id {
+		return errors.New("response without the subscription")
+	}
+	return n.settleWatch(ctx, who, r.standing)
+}
+
+// subscribeOnce sends one subscribe and returns its response.
+func (n *Node) subscribeOnce(ctx context.Context, who identity.Address, id SubscriptID, duration time.Duration, note string) (*response, error) {
+	card, err := n.ownCard(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := subscribe{watcher: n.Address(), target: who, duration: duration, id: id, trans: newTransID(), card: card, note: note}
+	body, err := s.marshal()
+	if err != nil {
+		return nil, fmt.Errorf("write subscribe: %w", err)
+	}
+	signed, err := n.keys.Sign(identity.Entity{Type: typeSubscribe, Body: body}, true, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("sign subscribe: %w", err)
+	}
+	return n.request(ctx, Presence, who, signed, string(s.trans[:]))
+}
+
+// settleWatch takes what a presentity says of our subscription: the row on
+// disk first, then the key, then the document.
+func (n *Node) settleWatch(ctx context.Context, who identity.Address, st *standing) error {
+	now := time.Now()
+	n.mu.Lock()
+	w := n.watches[who]
+	if w == nil || w.ID != st.id || st.serial < w.Serial {
+		n.mu.Unlock()
+		return nil
+	}
+	row := w.Watch
+	n.mu.Unlock()
+	before := row.State
+	row.State, row.Serial, row.Confirmed = st.state, st.serial, now
+	row.Expires, row.Reason = now.Add(st.duration), ""
+	if st.state == Terminated {
+		row.Reason = st.reason
+	}
+	if st.grant != nil {
+		row.Epoch = st.grant.epoch
+	}
+	if err := n.store.PutWatch(ctx, row); err != nil {
+		return fmt.Errorf("keep watch: %w", err)
+	}
+	n.mu.Lock()
+	w.Watch = row
+	n.learnEpoch(w)
+	v := n.viewOf(who, now)
+	n.mu.Unlock()
+	if !st.card.IsZero() && st.card.Card().Address == who {
+		n.learnCard(ctx, st.card)
+	}
+	if before != row.State {
+		n.tell(Event{Kind: SawWatch, View: &v})
+	}
+	wake(n.wakeWatch)
+	if st.grant == nil || st.document.IsZero() {
+		return nil
+	}
+	card, _ := n.whereIs(who)
+	o, err := identity.Verify(st.document, card.Card(), now)
+	if err != nil {
+		return fmt.Errorf("document of %s: %w", who.Short(), err)
+	}
+	if o.From != who || o.Entity.Type != typePresence {
+		return fmt.Errorf("document of %s: not theirs", who.Short())
+	}
+	_, err = n.takeDocument(ctx, who, o, st.grant, now)
+	return err
+}
+
+// answerNotify takes what a presentity tells us of our subscription unasked
+// (RFC 3859 section 3.4.2; the response is ours, the RFC has none).
+func (n *Node) answerNotify(ctx context.Context, o *identity.Opened, now time.Time) (*response, error) {
+	m, err := parseNotify(o.Entity.Body)
+	if err != nil {
+		return nil, err
+	}
+	trans := string(m.trans[:])
+	if o.Time.Before(now.Add(-operationWindow)) || o.Time.After(now.Add(operationWindow)) {
+		return fail(trans, reasonClock), nil
+	}
+	n.mu.Lock()
+	w := n.watches[o.From]
+	ours := w != nil && w.ID == m.standing.id
+	if ours && m.standing.state == Active {
+		w.failures, w.why, w.next = 0, "", now.Add(jitter(m.standing.duration/2))
+	}
+	n.mu.Unlock()
+	if !ours {
+		return fail(trans, "no such subscription"), nil
+	}
+	if err := n.settleWatch(ctx, o.From, &m.standing); err != nil {
+		n.log.Error("notify not taken", "err", err)
+		return later(trans), nil
+	}
+	return &response{trans: trans}, nil
+}
+
+// unwatch ends our subscription to a person: here at once, there if they can
+// be told now; else it lapses.
+func (n *Node) unwatch(ctx context.Context, who identity.Address) {
+	n.mu.Lock()
+	w := n.watches[who]
+	if w == nil {
+		n.mu.Unlock()
+		return
+	}
+	row := w.Watch
+	row.State, row.Reason = Terminated, "ended by you"
+	w.Watch, w.next = row, time.Time{}
+	n.mu.Unlock()
+	if err := n.store.PutWatch(ctx, row); err != nil {
+		n.log.Error("end of watch not kept", "err", err)
+	}
+	if _, err := n.subscribeOnce(ctx, who, row.ID, 0, ""); err != nil {
+		n.log.Debug("end of watch not told", "err", err)
+	}
+	wake(n.wakeWatch)
+}
