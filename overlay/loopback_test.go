@@ -1,0 +1,128 @@
+package overlay_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kith-im/kith/identity"
+	"github.com/kith-im/kith/overlay"
+)
+
+// eventually looks every 10 ms of real time, for at most 10 s.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
+
+// TestLoopback is the whole of it once over the real TCP and QUIC, with the real
+// resource limits, on this machine alone.
+func TestLoopback(t *testing.T) {
+	for _, listen := range []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"} {
+		t.Run(strings.Split(listen, "/")[3], func(t *testing.T) {
+			alice, stop := start(t, "alice", overlay.Config{Listen: []string{listen}})
+			defer stop()
+			file := filepath.Join(t.TempDir(), "peers")
+			bob, stopBob := start(t, "bob", overlay.Config{Listen: []string{listen}, PeersFile: file})
+			defer stopBob()
+			if acks, err := alice.Announce(t.Context(), alice.card(t)); acks != 0 || err != nil {
+				t.Errorf("announce alone: got %d, %v, want 0, nil", acks, err)
+			}
+			began := time.Now()
+			card, found, err := bob.Resolve(t.Context(), alice.keys.Address(), alice.brief())
+			if !found || err != nil {
+				t.Fatalf("resolve by hint: %v, %v", found, err)
+			}
+			t.Logf("resolve by hint: %v", time.Since(began))
+			reach := card.Card().Devices[0].Reach
+			began = time.Now()
+			request := bob.request(t, alice, strings.Repeat("long ", 20_000))
+			response, err := bob.Exchange(t.Context(), "/kith/im/1", reach, request)
+			if err != nil || response.Digest() != request.Digest() {
+				t.Fatalf("exchange: %v", err)
+			}
+			t.Logf("exchange of %d octets: %v", len(request.Bytes()), time.Since(began))
+			eventually(t, "tables", func() bool { return alice.Status().LAN == 1 && bob.Status().LAN == 1 })
+			eventually(t, "stir", func() bool { return alice.stirs.Load() > 0 })
+			if acks, err := alice.Announce(t.Context(), alice.card(t)); acks != 1 || err != nil {
+				t.Errorf("announce: got %d, %v, want 1, nil", acks, err)
+			}
+			began = time.Now()
+			if _, found, err := bob.Resolve(t.Context(), alice.keys.Address()); !found || err != nil {
+				t.Errorf("resolve: %v, %v", found, err)
+			}
+			t.Logf("resolve: %v", time.Since(began))
+			began = time.Now()
+			if _, found, err := bob.Resolve(t.Context(), nobody(t)); found || err != nil {
+				t.Errorf("resolve nobody: %v, %v", found, err)
+			}
+			t.Logf("not found: %v", time.Since(began))
+
+			epoch := identity.NewEpoch()
+			topic := epoch.Topic(time.Now())
+			if err := bob.Listen(topic, []identity.Reach{reach}); err != nil {
+				t.Fatal(err)
+			}
+			began = time.Now()
+			s := alice.publication(t, epoch, "here")
+			if n, err := alice.Publish(t.Context(), topic, s, []identity.Reach{bob.full()}); n != 1 || err != nil || bob.hears(s) != 1 {
+				t.Errorf("push: got %d, %v, want 1, nil; heard %d", n, err, bob.hears(s))
+			}
+			t.Logf("push: %v", time.Since(began))
+			eventually(t, "bob listens", func() bool { return alice.Sees(topic) == 1 })
+			began = time.Now()
+			s = alice.publication(t, epoch, "there")
+			if _, err := alice.Publish(t.Context(), topic, s, nil); err != nil {
+				t.Error(err)
+			}
+			eventually(t, "gossip", func() bool { return bob.hears(s) == 1 })
+			t.Logf("gossip: %v", time.Since(began))
+
+			stopBob()
+			b, err := os.ReadFile(file)
+			if err != nil || !strings.Contains(string(b), alice.PeerID()) {
+				t.Errorf("peers file: %v, %q", err, b)
+			}
+			// Bob comes back knowing nothing but the file.
+			bob, stopBob = start(t, "bob", overlay.Config{Listen: []string{listen}, PeersFile: file})
+			defer stopBob()
+			if _, found, err := bob.Resolve(t.Context(), alice.keys.Address()); !found || err != nil {
+				t.Errorf("resolve after a restart: %v, %v", found, err)
+			}
+		})
+	}
+}
+
+// TestDefaults listens everywhere, at one port for TCP and UDP.
+func TestDefaults(t *testing.T) {
+	alice, stop := start(t, "alice", overlay.Config{LAN: true})
+	defer stop()
+	port := alice.Port()
+	t.Logf("%+v", alice.Status())
+	if port == 0 {
+		t.Fatal("no port")
+	}
+	full, brief := alice.Reach()
+	if len(full) == 0 || len(full) > 1024 || len(brief) == 0 || len(brief) > 300 {
+		t.Errorf("reach of %d and %d octets", len(full), len(brief))
+	}
+	stop()
+	again, stop := start(t, "alice", overlay.Config{Port: port})
+	defer stop()
+	if again.Port() != port {
+		t.Errorf("port %d, want %d", again.Port(), port)
+	}
+}
