@@ -2,6 +2,7 @@ package cpim
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
@@ -211,6 +212,28 @@ func TestEntity(t *testing.T) {
 	}
 	if _, err := ParseEntity(b); err != nil {
 		t.Errorf("own entity: %v", err)
+	}
+}
+
+// R3862-1.2-a: a signature holds over what was read and marshalled, and not
+// over a message written anew from the same values in another form.
+func TestSignedOctets(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := "Subject: \\u0041bc\r\nTo: \"Pooh\" <im:pooh@100akerwood.com>" + tail
+	signature := ed25519.Sign(private, []byte(in))
+	m := mustParse(t, in)
+	anew := mustNew(t, Draft{To: m.To(), Subjects: m.Subjects(), Content: m.Content()})
+	if !cmp.Equal(anew.To(), m.To()) || !cmp.Equal(anew.Subjects(), m.Subjects()) {
+		t.Error("the values differ")
+	}
+	if !ed25519.Verify(public, []byte(octets(t, m)), signature) {
+		t.Error("octets as read do not verify")
+	}
+	if ed25519.Verify(public, []byte(octets(t, anew)), signature) {
+		t.Error("octets written anew verify")
 	}
 }
 

@@ -88,6 +88,32 @@ hi`, "\n", "\r\n")
 	}
 }
 
+// Prefixes that New chooses keep clear of those that the caller chose.
+func TestNewPrefixes(t *testing.T) {
+	d := draft()
+	d.Require = []Name{{NSIMDN, "x"}, {"urn:example:b", "x"}, {"urn:example:c", "x"}}
+	d.Extra = []Header{
+		{Name: Name{"urn:example:a", "x"}, Prefix: "n1", Raw: "1"},
+		{Name: Name{"urn:example:a", "y"}, Prefix: "n1", Raw: "2"},
+		{Name: Name{NSCore, "z"}, Prefix: "c", Raw: "3"},
+		{Name: Name{"urn:example:d", "x"}, Raw: "4"},
+	}
+	d.MessageID = ""
+	want := []Namespace{{"n1", "urn:example:a"}, {"c", NSCore}, {"n2", "urn:example:d"},
+		{"imdn", NSIMDN}, {"n3", "urn:example:b"}, {"n4", "urn:example:c"}}
+	m := mustNew(t, d)
+	if diff := cmp.Diff(m.NS(), want); diff != "" {
+		t.Errorf("-got +want\n%s", diff)
+	}
+	if diff := cmp.Diff(m.Require(), d.Require); diff != "" {
+		t.Errorf("-got +want\n%s", diff)
+	}
+	d.Extra = []Header{{Name: Name{"urn:example:a", "x"}, Prefix: "imdn", Raw: "1"}}
+	if diff := cmp.Diff(mustNew(t, d).Require(), d.Require); diff != "" {
+		t.Errorf("imdn taken: -got +want\n%s", diff)
+	}
+}
+
 // A draft that cannot be written is an error, above all one that would write
 // a header that the caller did not name (R3862-2.2-one-header-per-line).
 func TestNewRefuses(t *testing.T) {
@@ -165,6 +191,9 @@ func TestSizeLimit(t *testing.T) {
 	}
 	if _, err := ParseEntity(append(entity, 0)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("ParseEntity of one octet more: %v", err)
+	}
+	if _, err := ParseEntity(make([]byte, maxEntityHeader+MaxSize+1)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("ParseEntity beyond all limits: %v", err)
 	}
 	for _, tt := range []struct {
 		size int

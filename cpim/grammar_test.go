@@ -120,10 +120,10 @@ const (
 )
 
 // TestGrammar changes headers at random, one to four characters, and wants the
-// same verdict from both parsers. -short does a fiftieth of it.
+// same verdict from both parsers. -short and the race detector do a fiftieth of it.
 func TestGrammar(t *testing.T) {
 	rounds := 1_000_000
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		rounds /= 50
 	}
 	r := rand.New(rand.NewPCG(3862, 36))

@@ -105,6 +105,7 @@ var rejects = []struct {
 	{"content-line-without-colon.cpim", "R3862-2.4-a", 5, "RFC 3862 2.4"},
 	{"content-space-before-colon.cpim", "R3862-2.4-a", 4, "RFC 3862 2.4"},
 	{"content-type-empty.cpim", "R3862-2.4-b", 4, "RFC 2045 5.1"},
+	{"content-type-malformed.cpim", "R3862-2.4-b", 4, "RFC 2045 5.1"},
 	{"content-type-twice.cpim", "R3862-2.4-a", 5, "RFC 2045 3"},
 	{"content-type-without-subtype.cpim", "R3862-2.4-b", 4, "RFC 2045 5.1"},
 	{"content-without-content-type.cpim", "R3862-2.4-b trap-32", 4, "RFC 3862 2.4"},

@@ -1,0 +1,5 @@
+//go:build race
+
+package cpim
+
+const raceEnabled = true
