@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kith-im/kith/identity"
+	"github.com/kith-im/kith/internal/control"
+	"github.com/kith-im/kith/node"
+	"github.com/kith-im/kith/node/store"
+	"github.com/kith-im/kith/overlay"
+)
+
+// Files in a home directory, beside the identity's own.
+const (
+	storeFile = "kith.db"
+	peersFile = "peers"
+	portFile  = "port"
+)
+
+// settings say what node to run.
+type settings struct {
+	home      string
+	name      string                 // local part of a new identity
+	pass      func() ([]byte, error) // asked for an existing identity
+	newPass   func() ([]byte, error) // asked for a new one; nil result: none
+	listen    []string               // multiaddrs; empty: all interfaces, the port of last time
+	bootstrap []string
+	lan       bool
+	public    bool
+	lease     time.Duration
+	thing     bool
+	log       *slog.Logger
+}
+
+// instance is a node with all that it stands on.
+type instance struct {
+	store   *store.Store
+	overlay *overlay.Overlay
+	node    *node.Node
+	server  *control.Server
+	created bool // the identity is new
+}
+
+// open opens everything a node needs, lowest first. Nothing is sent or
+// answered before run. The caller closes the instance, also after run.
+func open(ctx context.Context, s settings) (*instance, error) {
+	i := &instance{}
+	if err := i.open(ctx, s); err != nil {
+		return nil, errors.Join(err, i.close())
+	}
+	return i, nil
+}
+
+func (i *instance) open(ctx context.Context, s settings) error {
+	if err := os.MkdirAll(s.home, 0o700); err != nil {
+		return fmt.Errorf("make the home directory: %w", err)
+	}
+	if err := os.Chmod(s.home, 0o700); err != nil {
+		return fmt.Errorf("keep the home directory private: %w", err)
+	}
+	var err error
+	if i.store, err = store.Open(filepath.Join(s.home, storeFile)); err != nil {
+		return err // it holds the lock on the home, too
+	}
+	keys, err := i.identity(s)
+	if err != nil {
+		return err
+	}
+	port := readPort(s.home)
+	world := overlay.Config{
+		Key: keys.TransportKey(), Port: port, Listen: s.listen, Bootstrap: s.bootstrap,
+		PeersFile: filepath.Join(s.home, peersFile), LAN: s.lan, Public: s.public, Log: s.log,
+	}
+	i.overlay, err = overlay.New(world)
+	if err != nil && port != 0 && len(s.listen) == 0 {
+		world.Port = 0 // somebody else has it now
+		i.overlay, err = overlay.New(world)
+	}
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if err := writePort(s.home, i.overlay.Port()); err != nil {
+		return err
+	}
+	i.node, err = node.New(ctx, node.Config{
+		Keys: keys, Network: i.overlay, Store: i.store, Lease: s.lease, Thing: s.thing, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	i.server, err = control.New(control.Config{
+		Node: i.node, Net: outlook{i.overlay, i.node}, Home: s.home, Version: version(), Log: s.log,
+	})
+	return err
+}
+
+// identity opens the identity in the home directory, or makes one.
+func (i *instance) identity(s settings) (*identity.Keys, error) {
+	keys, err := identity.Open(s.home, s.pass)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return keys, err
+	}
+	pass, err := s.newPass()
+	if err != nil {
+		return nil, err
+	}
+	i.created = true
+	return identity.Create(s.home, s.name, pass, time.Now())
+}
+
+// run keeps the node going until ctx ends or a part of it fails. Then, if
+// farewell is not zero, it says goodbye to those who watch, for at most so
+// long; else it falls silent as if the machine had died.
+func (i *instance) run(ctx context.Context, farewell time.Duration) error {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	parts := []func(context.Context) error{
+		func(ctx context.Context) error { return i.overlay.Serve(ctx, i.node) },
+		i.node.Run,
+		i.server.Serve,
+	}
+	ended := make(chan error, 1)
+	var wg sync.WaitGroup
+	var first sync.Once
+	for _, part := range parts {
+		wg.Go(func() { // ends with inner
+			err := part(inner)
+			first.Do(func() { ended <- err })
+		})
+	}
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		if farewell > 0 {
+			limited, done := context.WithTimeout(inner, farewell)
+			err = i.node.Goodbye(limited)
+			done()
+		}
+	}
+	cancel()
+	wg.Wait()
+	return err
+}
+
+// close closes what open opened, highest first.
+func (i *instance) close() error {
+	var errs []error
+	if i.server != nil {
+		if err := i.server.Close(); !errors.Is(err, os.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if i.overlay != nil {
+		errs = append(errs, i.overlay.Close())
+	}
+	if i.store != nil {
+		errs = append(errs, i.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// readPort returns the port of last time, zero if there was none.
+func readPort(home string) int {
+	b, err := os.ReadFile(filepath.Join(home, portFile))
+	if err != nil {
+		return 0
+	}
+	port, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return int(port)
+}
+
+// writePort remembers the port, so that remembered addresses stay good.
+func writePort(home string, port int) error {
+	if port == 0 {
+		return nil
+	}
+	if err := os.WriteFile(filepath.Join(home, portFile), fmt.Appendln(nil, port), 0o600); err != nil {
+		return fmt.Errorf("remember the port: %w", err)
+	}
+	return nil
+}
+
+// outlook shows the network to the local API.
+type outlook struct {
+	o *overlay.Overlay
+	n *node.Node
+}
+
+// Status implements control.Net.
+func (v outlook) Status() control.Network {
+	s := v.o.Status()
+	return control.Network{
+		Peer: s.PeerID, Listen: s.Reachable, Reachability: s.Reachability,
+		Connected: s.Connected, LAN: s.LAN, WAN: s.WAN, Topics: s.Topics,
+	}
+}
+
+// Describe implements control.Net.
+func (v outlook) Describe(r identity.Reach) []string { return nil }
+
+// Lookup implements control.Net.
+func (v outlook) Lookup(ctx context.Context, who identity.Address, hints ...identity.Reach) (control.Lookup, error) {
+	card, found, err := v.n.Lookup(ctx, who)
+	if err != nil {
+		return control.Lookup{}, err
+	}
+	return control.Lookup{Address: who.String(), Found: found, Card: control.CardOf(card, v.Describe), Places: []control.Place{}}, nil
+}
