@@ -9,7 +9,6 @@ import (
 	"github.com/kith-im/kith/identity"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
 )
 
 // The stream protocols of this package (doc/spec/frames.md section 1). Package
@@ -106,7 +105,7 @@ func (o *Overlay) transact(ctx context.Context, protocol string, to peer.AddrInf
 func (o *Overlay) stream(ctx context.Context, to peer.AddrInfo, protocol string) (network.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	o.host.Peerstore().AddAddrs(to.ID, to.Addrs, peerstore.TempAddrTTL)
+	introduce(o.host, to)
 	return o.host.NewStream(network.WithAllowLimitedConn(ctx, "kith exchange"), to.ID, protocolID(protocol))
 }
 

@@ -11,11 +11,17 @@ import (
 // Meanwhile publishers reach this device directly.
 const joinWait = 500 * time.Millisecond
 
+// lock takes the handles, over calls of pubsub, which answers from a goroutine
+// of its own. The caller calls what it returns.
+func (t *topics) lock() (unlock func()) {
+	t.handles <- struct{}{}
+	return func() { <-t.handles }
+}
+
 // fanout gives the handle to publish by. A topic that is not listened to is
 // joined without telling anybody.
 func (t *topics) fanout(topic string) (*pubsub.Topic, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.lock()()
 	if j := t.joined[topic]; j != nil {
 		j.used = time.Now()
 		return j.topic, nil
@@ -29,18 +35,16 @@ func (t *topics) fanout(topic string) (*pubsub.Topic, error) {
 }
 
 // join listens to a topic: the validator hears what comes, nothing else does.
+// What was published to only is joined anew, as pubsub has one handle of one
+// kind.
 func (t *topics) join(topic string) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, wanted := t.listening[topic]; !wanted {
-		return nil
-	}
+	defer t.lock()()
 	j := t.joined[topic]
-	if j != nil && j.relay != nil {
+	if !t.listens(topic) || j != nil && j.relay != nil {
 		return nil
 	}
 	var used time.Time
-	if j != nil { // published to only: pubsub has one handle of one kind
+	if j != nil {
 		used = j.used
 		if err := j.topic.Close(); err != nil {
 			return err
@@ -60,22 +64,24 @@ func (t *topics) join(topic string) error {
 	return nil
 }
 
-// forget closes the handle of a topic not listened to any more.
-func (t *topics) forget(topic string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if j := t.joined[topic]; j != nil && j.relay == nil {
-		if err := j.topic.Close(); err == nil {
-			delete(t.joined, topic)
-		}
+// part ends what join did, unless somebody listens again.
+func (t *topics) part(topic string) {
+	defer t.lock()()
+	j := t.joined[topic]
+	if j == nil || j.relay == nil || t.listens(topic) {
+		return
+	}
+	j.relay()
+	j.relay = nil
+	if err := j.topic.Close(); err == nil {
+		delete(t.joined, topic)
 	}
 }
 
 // sweep closes the handles of topics whose day is over.
 func (t *topics) sweep(now time.Time) {
 	t.vetted.sweep(now)
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.lock()()
 	for topic, j := range t.joined {
 		if j.relay == nil && now.Sub(j.used) > fanoutIdle {
 			if err := j.topic.Close(); err == nil {
@@ -85,16 +91,27 @@ func (t *topics) sweep(now time.Time) {
 	}
 }
 
-// unjoined is the topics listened to but not joined, and those of them whose
-// time has come.
-func (t *topics) unjoined(now time.Time) (waiting int, due []string) {
+func (t *topics) listens(topic string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	_, ok := t.listening[topic]
+	return ok
+}
+
+// unjoined is the topics listened to but not joined: those that wait a little,
+// and those whose time has come.
+func (t *topics) unjoined(now time.Time) (waiting int, due []string) {
+	defer t.lock()()
+	open := make(map[string]bool)
+	t.mu.Lock()
 	for topic, l := range t.listening {
-		if j := t.joined[topic]; j != nil && j.relay != nil {
-			continue
+		if j := t.joined[topic]; j == nil || j.relay == nil {
+			open[topic] = len(l.publishers) == 0 || now.Sub(l.since) >= joinWait
 		}
-		if len(l.publishers) == 0 || now.Sub(l.since) >= joinWait || len(t.pubsub.ListPeers(topic)) > 0 {
+	}
+	t.mu.Unlock()
+	for topic, now := range open {
+		if now || len(t.pubsub.ListPeers(topic)) > 0 {
 			due = append(due, topic)
 		} else {
 			waiting++

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -110,20 +112,28 @@ func (n *names) close() error {
 	return err
 }
 
-// nearby keeps the LAN table to devices connected over private, link-local or
-// loopback addresses.
+// nearby keeps the LAN table to devices connected directly over addresses that
+// are not public, or are of a network this device has an interface in.
 func nearby(d any, p peer.ID) bool {
 	for _, c := range d.(*dht.IpfsDHT).Host().Network().ConnsToPeer(p) {
 		a := c.RemoteMultiaddr()
-		if !isCircuit(a) && isNear(a) {
+		if !isCircuit(a) && (!manet.IsPublicAddr(a) || onLink(a)) {
 			return true
 		}
 	}
 	return false
 }
 
-func isNear(a ma.Multiaddr) bool {
-	return manet.IsIPLoopback(a) || manet.IsPrivateAddr(a) || manet.IsIP6LinkLocal(a)
+func onLink(a ma.Multiaddr) bool {
+	ip, err := manet.ToIP(a)
+	if err != nil {
+		return false
+	}
+	nets, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(nets, func(n net.Addr) bool {
+		ipnet, ok := n.(*net.IPNet)
+		return ok && ipnet.Contains(ip)
+	})
 }
 
 // validator is what every storing device checks; it cannot know more.

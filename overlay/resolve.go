@@ -8,9 +8,11 @@ import (
 
 	"github.com/kith-im/kith/identity"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 )
 
 // How long a lookup takes (design.md section 4.2).
@@ -167,8 +169,18 @@ func (o *Overlay) connect(ctx context.Context, to peer.AddrInfo) error {
 	}
 	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(ctx, "kith"), handshakeTimeout)
 	defer cancel()
-	o.host.Peerstore().AddAddrs(to.ID, to.Addrs, peerstore.TempAddrTTL)
+	introduce(o.host, to)
 	return o.host.Connect(ctx, to)
+}
+
+// introduce makes a device known to the host for a dial now. The swarm refuses
+// for minutes to dial again what it could not reach; when to try again is
+// decided here and above, with the last news of where the device is.
+func introduce(h host.Host, to peer.AddrInfo) {
+	h.Peerstore().AddAddrs(to.ID, to.Addrs, peerstore.TempAddrTTL)
+	if s, ok := h.Network().(*swarm.Swarm); ok {
+		s.Backoff().Clear(to.ID)
+	}
 }
 
 // awaitNeighbours waits a little, just after the start, for the first device in

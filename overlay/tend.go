@@ -3,12 +3,12 @@ package overlay
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
 )
 
 // How publishers are kept connected.
@@ -55,6 +55,7 @@ func (t *topics) tend(ctx context.Context) {
 		for _, c := range dial {
 			wg.Go(func() { t.dial(ctx, c) }) // until the dial times out or ctx ends
 		}
+		t.renew()
 		if now.Sub(lastSweep) > time.Hour {
 			lastSweep = now
 			t.sweep(now)
@@ -110,6 +111,23 @@ func (t *topics) due(now time.Time) (dial []*contact, wait time.Duration) {
 	return dial, wait
 }
 
+// renew makes pubsub try again with connected publishers that it gave up, as it
+// does after a few refusals: they may not have known this device then.
+func (t *topics) renew() {
+	known := t.pubsub.ListPeers("")
+	var missing []peer.ID
+	t.mu.Lock()
+	for p := range t.contacts {
+		if !slices.Contains(known, p) {
+			missing = append(missing, p)
+		}
+	}
+	t.mu.Unlock()
+	for _, p := range missing {
+		t.vetted.reveal(p)
+	}
+}
+
 // dial connects to a publisher once.
 func (t *topics) dial(ctx context.Context, c *contact) {
 	t.mu.Lock()
@@ -117,7 +135,7 @@ func (t *topics) dial(ctx context.Context, c *contact) {
 	t.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	t.host.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.TempAddrTTL)
+	introduce(t.host, info)
 	err := t.host.Connect(ctx, info)
 	t.mu.Lock()
 	c.dialing = false

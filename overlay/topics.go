@@ -54,8 +54,12 @@ type topics struct {
 	end    context.CancelFunc
 	wake   chan struct{} // size 1: tend has something to do
 
+	// handles is a lock, held while pubsub is asked for the handles of joined;
+	// it is taken before mu.
+	handles chan struct{}
+	joined  map[string]*joined // guarded by handles
+
 	mu        sync.Mutex
-	joined    map[string]*joined
 	listening map[string]listen
 	contacts  map[peer.ID]*contact // publishers that tend keeps connected
 }
@@ -82,6 +86,7 @@ func newTopics(h host.Host, g *gate, log *slog.Logger) (*topics, error) {
 	t := &topics{
 		host: h, log: log, gate: g, vetted: v, end: end,
 		wake:      make(chan struct{}, 1),
+		handles:   make(chan struct{}, 1),
 		joined:    make(map[string]*joined),
 		listening: make(map[string]listen),
 		contacts:  make(map[peer.ID]*contact),
@@ -309,17 +314,8 @@ func (t *topics) leave(topic string) {
 	t.mu.Lock()
 	delete(t.listening, topic)
 	wanted := t.wanted()
-	j := t.joined[topic]
-	var relay pubsub.RelayCancelFunc
-	if j != nil {
-		relay = j.relay
-		j.relay = nil
-	}
 	t.mu.Unlock()
-	if relay != nil {
-		relay()
-		t.forget(topic)
-	}
+	t.part(topic)
 	t.vetted.listenTo(wanted)
 	t.stir()
 }
