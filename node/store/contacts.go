@@ -45,15 +45,15 @@ func (s *Store) RemoveContact(ctx context.Context, who identity.Address) error {
 
 // Contacts returns all contacts, by name without case.
 func (s *Store) Contacts(ctx context.Context) ([]node.Contact, error) {
-	all, err := list(ctx, s.read, scanContact, "SELECT person, name, added, card, hint FROM contacts ORDER BY folded")
+	all, err := list(ctx, s.read, s.scanContact, "SELECT person, name, added, card, hint FROM contacts ORDER BY folded")
 	if err != nil {
 		return nil, fmt.Errorf("read contacts: %w", err)
 	}
 	return all, nil
 }
 
-func scanContact(r row) (c node.Contact, err error) {
-	err = r.Scan((*person)(&c.Person), &c.Name, (*instant)(&c.Added), (*card)(&c.Card), (*[]byte)(&c.Hint))
+func (s *Store) scanContact(r row) (c node.Contact, err error) {
+	err = r.Scan(s.person(&c.Person), &c.Name, (*instant)(&c.Added), (*card)(&c.Card), (*[]byte)(&c.Hint))
 	return c, err
 }
 
@@ -74,7 +74,7 @@ func (s *Store) PutWatcher(ctx context.Context, w node.Watcher) error {
 // Watchers returns all rows, oldest Since first, and those of one moment in
 // the order in which they were first written.
 func (s *Store) Watchers(ctx context.Context) ([]node.Watcher, error) {
-	all, err := list(ctx, s.read, scanWatcher,
+	all, err := list(ctx, s.read, s.scanWatcher,
 		"SELECT person, id, state, event, since, expires, card, note FROM watchers ORDER BY since, rowid")
 	if err != nil {
 		return nil, fmt.Errorf("read watchers: %w", err)
@@ -82,8 +82,8 @@ func (s *Store) Watchers(ctx context.Context) ([]node.Watcher, error) {
 	return all, nil
 }
 
-func scanWatcher(r row) (w node.Watcher, err error) {
-	err = r.Scan((*person)(&w.Person), fixed(w.ID[:]), &w.State, &w.Event,
+func (s *Store) scanWatcher(r row) (w node.Watcher, err error) {
+	err = r.Scan(s.person(&w.Person), fixed(w.ID[:]), &w.State, &w.Event,
 		(*instant)(&w.Since), (*instant)(&w.Expires), (*card)(&w.Card), &w.Note)
 	return w, err
 }

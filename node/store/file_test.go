@@ -46,7 +46,10 @@ func TestClosed(t *testing.T) {
 func TestFilesArePrivate(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "kith.db")
-	if err := os.WriteFile(path, nil, 0o644); err != nil {
+	if err := openIn(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s := openIn(t, dir)
@@ -92,6 +95,34 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// What is left of a process killed while it made the store is no hindrance,
+// but the end of a store that is gone is not put onto a new one.
+func TestLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"kith.db.new", "kith.db.new-wal", "kith.db.new-shm"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := openIn(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(names) != 2 {
+		t.Errorf("got files %v, %v, want the store and its lock", names, err)
+	}
+
+	path := filepath.Join(t.TempDir(), "kith.db")
+	if err := os.WriteFile(path+"-wal", []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(path); err == nil || !strings.Contains(err.Error(), "kith.db-wal belongs to") {
+		t.Errorf("got error %v, want one about kith.db-wal", err)
+	}
+	if _, err := os.Stat(path + "-wal"); err != nil {
+		t.Errorf("the old end was removed: %v", err)
+	}
+}
+
 // filled makes a closed store of a few hundred KiB and returns its file.
 func filled(t *testing.T) string {
 	t.Helper()
@@ -130,6 +161,7 @@ func TestDamage(t *testing.T) {
 		{"without the last page", whole[:len(whole)-4096]},
 		{"one page", whole[:4096]},
 		{"part of a page", whole[:1000]},
+		{"nothing", nil},
 		{"one octet", whole[:1]},
 		{"text", []byte(strings.Repeat("this is no database\n", 1000))},
 		{"header of zeros", zeros(0, 100)},

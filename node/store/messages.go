@@ -38,7 +38,7 @@ func (s *Store) Deliver(ctx context.Context, m node.Message) (node.Delivery, int
 		if err != nil {
 			return err
 		}
-		found = node.First
+		found = node.New
 		id, err = insertMessage(ctx, tx, m)
 		return err
 	})
@@ -101,11 +101,11 @@ func affected(result sql.Result, none error) error {
 	return err
 }
 
-const selectMessages = `SELECT id, out, person, message_id, sent, stored, signed, digest, content_type, text, status,
-	reason, tries, next, deadline, settled, read FROM messages `
+const selectMessages = `SELECT id, out, person, message_id, sent, stored, signed, digest, content_type, messages.text, status,
+	reason, tries, next, deadline, settled, read FROM `
 
-func scanMessage(r row) (m node.Message, err error) {
-	err = r.Scan(&m.ID, &m.Out, (*person)(&m.Person), &m.MessageID, (*instant)(&m.Sent), (*instant)(&m.Stored),
+func (s *Store) scanMessage(r row) (m node.Message, err error) {
+	err = r.Scan(&m.ID, &m.Out, s.person(&m.Person), &m.MessageID, (*instant)(&m.Sent), (*instant)(&m.Stored),
 		(*signed)(&m.Signed), fixed(m.Digest[:]), &m.ContentType, &m.Text, &m.Status, &m.Reason, &m.Tries,
 		(*instant)(&m.Next), (*instant)(&m.Deadline), (*instant)(&m.Settled), &m.Read)
 	return m, err
@@ -113,7 +113,7 @@ func scanMessage(r row) (m node.Message, err error) {
 
 // Queued returns the outgoing messages not yet settled, oldest first.
 func (s *Store) Queued(ctx context.Context) ([]node.Message, error) {
-	all, err := list(ctx, s.read, scanMessage, selectMessages+"WHERE status = 2 ORDER BY id")
+	all, err := list(ctx, s.read, s.scanMessage, selectMessages+"messages WHERE status = 2 ORDER BY id")
 	if err != nil {
 		return nil, fmt.Errorf("read queue: %w", err)
 	}
@@ -122,7 +122,7 @@ func (s *Store) Queued(ctx context.Context) ([]node.Message, error) {
 
 // Message returns one message; node.ErrNotFound if there is none.
 func (s *Store) Message(ctx context.Context, id int64) (node.Message, error) {
-	m, err := scanMessage(s.read.QueryRowContext(ctx, selectMessages+"WHERE id = ?", id))
+	m, err := s.scanMessage(s.read.QueryRowContext(ctx, selectMessages+"messages WHERE id = ?", id))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = node.ErrNotFound
 	}
@@ -136,7 +136,13 @@ func (s *Store) Message(ctx context.Context, id int64) (node.Message, error) {
 // match, none for a limit below one. A text without any letter or digit, such
 // as "?!", matches nothing; one of white space alone matches all.
 func (s *Store) History(ctx context.Context, q node.Query, limit int) ([]node.Message, error) {
-	where, args := []string{"id > ?"}, []any{q.After}
+	from, key, where, args := "messages", "id", []string{}, []any{}
+	if words := match(q.Text); words != "" {
+		// The index of words walks backwards too, and stops at the limit.
+		from, key = "words CROSS JOIN messages ON id = words.rowid", "words.rowid"
+		where, args = append(where, "words MATCH ?"), append(args, words)
+	}
+	where, args = append(where, key+" > ?"), append(args, q.After)
 	if !q.Person.IsZero() {
 		where, args = append(where, "person = ?"), append(args, person(q.Person))
 	}
@@ -146,11 +152,8 @@ func (s *Store) History(ctx context.Context, q node.Query, limit int) ([]node.Me
 	if q.Unread {
 		where = append(where, "out = 0 AND read = 0")
 	}
-	if words := match(q.Text); words != "" {
-		where, args = append(where, "id IN (SELECT rowid FROM words WHERE words MATCH ?)"), append(args, words)
-	}
-	query := selectMessages + "WHERE " + strings.Join(where, " AND ") + " ORDER BY id DESC LIMIT ?"
-	all, err := list(ctx, s.read, scanMessage, query, append(args, max(limit, 0))...)
+	query := selectMessages + from + " WHERE " + strings.Join(where, " AND ") + " ORDER BY " + key + " DESC LIMIT ?"
+	all, err := list(ctx, s.read, s.scanMessage, query, append(args, max(limit, 0))...)
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}

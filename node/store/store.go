@@ -40,6 +40,8 @@ type Store struct {
 	write *sql.DB  // one connection, so writers queue in Go and never meet SQLITE_BUSY
 	read  *sql.DB  // a few connections: a long search does not hold up a delivery
 	lock  *os.File // held until Close
+
+	addresses addresses // seen in rows
 }
 
 var _ node.Store = (*Store)(nil)
@@ -69,17 +71,20 @@ func Open(path string) (*Store, error) {
 
 // open does the work of Open under the lock. On error the caller closes s.
 func (s *Store) open(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		err = create(path)
+	case err == nil && info.Size() == 0: // SQLite would take it for a new one
+		err = fmt.Errorf("%s: it is empty", damaged)
 	}
-	if err := file.Close(); err != nil {
+	if err != nil {
 		return err
 	}
 	if s.write, err = connect(path, 1, "&_txlock=immediate"); err != nil {
 		return err
 	}
-	ctx := context.Background()
+	ctx := context.Background() // opening is not given up half-way
 	if err := migrate(ctx, s.write); err != nil {
 		return err
 	}
@@ -120,13 +125,13 @@ func connect(path string, n int, parameters string) (*sql.DB, error) {
 	return db, nil
 }
 
-// explain puts what a person can do before SQLite's own words.
+// damaged says what a person can do.
+const damaged = "the file is damaged or no store: restore a backup, or move it and its -wal away to start anew"
+
+// explain puts that before SQLite's own words.
 func explain(err error) error {
-	switch {
-	case errors.Is(err, sqlite3.NOTADB):
-		return fmt.Errorf("the file is damaged or no store: restore a backup, or move it away to start anew: %w", err)
-	case errors.Is(err, sqlite3.CORRUPT):
-		return fmt.Errorf("the file is damaged: restore a backup, or move it away to start anew: %w", err)
+	if errors.Is(err, sqlite3.NOTADB) || errors.Is(err, sqlite3.CORRUPT) {
+		return fmt.Errorf("%s: %w", damaged, err)
 	}
 	return err
 }

@@ -1,9 +1,12 @@
 package store_test
 
 import (
+	"context"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/kith-im/kith/node"
 	"github.com/kith-im/kith/node/store"
@@ -39,5 +42,36 @@ func TestDurable(t *testing.T) {
 func TestBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storetest.TestDurable(t, func(t *testing.T, dir string) storetest.Durable { return openIn(t, dir) })
+	})
+}
+
+// The clock of a bubble stands still while the store works, whoever waits for it.
+func TestBubbleClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, start := openIn(t, t.TempDir()), time.Now()
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+				defer cancel()
+				if _, _, err := s.Deliver(ctx, message(i)); err != nil {
+					t.Error(err)
+				}
+				if _, err := s.History(ctx, node.Query{Text: "hello"}, 10); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if passed := time.Since(start); passed != 0 {
+			t.Errorf("%v passed", passed)
+		}
+		time.Sleep(30 * 24 * time.Hour) // nothing of the store minds
+		if _, _, err := s.Deliver(t.Context(), message(9)); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"database/sql"
 	"database/sql/driver"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 	"unicode"
 
@@ -15,7 +17,7 @@ import (
 // The types below carry values to and from columns: a pointer to one is what
 // Scan fills, a value is what a statement is given.
 type (
-	person   identity.Address    // TEXT
+	person   identity.Address    // TEXT; read by Store.person
 	card     identity.SignedCard // BLOB, NULL for the zero one
 	signed   identity.Signed     // BLOB, NULL for the zero one
 	epoch    identity.Epoch      // BLOB, NULL for the zero one
@@ -32,13 +34,50 @@ func (p person) Value() (driver.Value, error) {
 	return identity.Address(p).String(), nil
 }
 
-func (p *person) Scan(column any) error {
+// addresses remembers what addresses parse to: checking that a domain is a key
+// takes longer than reading a row, and the same few come again and again.
+type addresses struct {
+	mu    sync.Mutex
+	known map[string]identity.Address
+}
+
+// maxKnown is when addresses forgets all, about 4 MB.
+const maxKnown = 1 << 14
+
+func (a *addresses) parse(text string) (identity.Address, error) {
+	a.mu.Lock()
+	who, ok := a.known[text]
+	a.mu.Unlock()
+	if ok {
+		return who, nil
+	}
+	who, err := identity.ParseAddress(text)
+	if err != nil {
+		return identity.Address{}, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known == nil || len(a.known) >= maxKnown {
+		a.known = make(map[string]identity.Address)
+	}
+	a.known[text] = who
+	return who, nil
+}
+
+// person scans a column into an address.
+func (s *Store) person(into *identity.Address) sql.Scanner { return &addressColumn{into, &s.addresses} }
+
+type addressColumn struct {
+	into  *identity.Address
+	known *addresses
+}
+
+func (c *addressColumn) Scan(column any) (err error) {
 	text, ok := column.(string)
 	if !ok {
 		return fmt.Errorf("address in a column of %T", column)
 	}
-	a, err := identity.ParseAddress(text)
-	*p = person(a)
+	*c.into, err = c.known.parse(text)
 	return err
 }
 

@@ -32,7 +32,7 @@ func (s *Store) RemoveWatch(ctx context.Context, who identity.Address) error {
 
 // Watches returns all rows, by address.
 func (s *Store) Watches(ctx context.Context) ([]node.Watch, error) {
-	all, err := list(ctx, s.read, scanWatch,
+	all, err := list(ctx, s.read, s.scanWatch,
 		"SELECT person, id, state, reason, expires, epoch, serial, confirmed FROM watches ORDER BY person")
 	if err != nil {
 		return nil, fmt.Errorf("read watches: %w", err)
@@ -40,8 +40,8 @@ func (s *Store) Watches(ctx context.Context) ([]node.Watch, error) {
 	return all, nil
 }
 
-func scanWatch(r row) (w node.Watch, err error) {
-	err = r.Scan((*person)(&w.Person), fixed(w.ID[:]), &w.State, &w.Reason,
+func (s *Store) scanWatch(r row) (w node.Watch, err error) {
+	err = r.Scan(s.person(&w.Person), fixed(w.ID[:]), &w.State, &w.Reason,
 		(*instant)(&w.Expires), (*epoch)(&w.Epoch), (*unsigned)(&w.Serial), (*instant)(&w.Confirmed))
 	return w, err
 }
@@ -68,7 +68,7 @@ func (s *Store) PutPublication(ctx context.Context, p node.Publication) error {
 
 // Publications returns the newest one of each person, device and audience, in that order.
 func (s *Store) Publications(ctx context.Context) ([]node.Publication, error) {
-	all, err := list(ctx, s.read, scanPublication, `SELECT person, device, audience, boot, seq, signed, heard
+	all, err := list(ctx, s.read, s.scanPublication, `SELECT person, device, audience, boot, seq, signed, heard
 		FROM publications ORDER BY person, device, audience`)
 	if err != nil {
 		return nil, fmt.Errorf("read publications: %w", err)
@@ -76,8 +76,8 @@ func (s *Store) Publications(ctx context.Context) ([]node.Publication, error) {
 	return all, nil
 }
 
-func scanPublication(r row) (p node.Publication, err error) {
-	err = r.Scan((*person)(&p.Person), fixed(p.Device[:]), fixed(p.Audience[:]),
+func (s *Store) scanPublication(r row) (p node.Publication, err error) {
+	err = r.Scan(s.person(&p.Person), fixed(p.Device[:]), fixed(p.Audience[:]),
 		(*unsigned)(&p.Version.Boot), (*unsigned)(&p.Version.Seq), (*signed)(&p.Signed), (*instant)(&p.Heard))
 	return p, err
 }

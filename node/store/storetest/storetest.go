@@ -17,8 +17,7 @@ import (
 )
 
 // Test runs the suite. Each call of open gives an empty store of its own,
-// closed, if it has to be, by t.Cleanup. The suite can be run with -race, and
-// inside a bubble of testing/synctest.
+// closed, if it has to be, by t.Cleanup.
 func Test(t *testing.T, open func(t *testing.T) node.Store) {
 	tests := []struct {
 		name string
@@ -61,7 +60,8 @@ type Durable interface {
 }
 
 // TestDurable closes a store and looks at what another one finds in the same
-// place. Open opens the store of a directory, which it does not close.
+// place. Open opens the store of a directory and leaves closing it to the test.
+// It can run inside a bubble of testing/synctest.
 func TestDurable(t *testing.T, open func(t *testing.T, dir string) Durable) {
 	ctx, dir := t.Context(), t.TempDir()
 	first := open(t, dir)
