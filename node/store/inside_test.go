@@ -107,8 +107,8 @@ func TestFull(t *testing.T) {
 		t.Errorf("got %d messages, %v, want 1", len(all), err)
 	}
 	run(t, s, "PRAGMA max_page_count = 1000000")
-	if got, _, err := s.Deliver(ctx, large); err != nil || got != node.New {
-		t.Errorf("with room again: got %v, %v, want %v", got, err, node.New)
+	if got, _, err := s.Deliver(ctx, large); err != nil || got != node.First {
+		t.Errorf("with room again: got %v, %v, want %v", got, err, node.First)
 	}
 }
 
@@ -147,8 +147,8 @@ func TestTimes(t *testing.T) {
 			t.Errorf("a message of the year %d was written", year)
 		}
 		// It left no row in the duplicate table.
-		if got, _, err := s.Deliver(ctx, hello(t, year)); err != nil || got != node.New {
-			t.Errorf("year %d: got %v, %v, want %v", year, got, err, node.New)
+		if got, _, err := s.Deliver(ctx, hello(t, year)); err != nil || got != node.First {
+			t.Errorf("year %d: got %v, %v, want %v", year, got, err, node.First)
 		}
 	}
 	zone := time.FixedZone("", 3600)

@@ -38,7 +38,7 @@ func (s *Store) Deliver(ctx context.Context, m node.Message) (node.Delivery, int
 		if err != nil {
 			return err
 		}
-		found = node.New
+		found = node.First
 		id, err = insertMessage(ctx, tx, m)
 		return err
 	})

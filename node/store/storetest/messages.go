@@ -17,16 +17,16 @@ func testDeliver(t *testing.T, s node.Store) {
 		message node.Message
 		want    node.Delivery
 	}{
-		{"first", first, node.New},
+		{"first", first, node.First},
 		{"again", first, node.Duplicate},
 		{"another under its id", incoming(t, "bob", "m1", "hello!"), node.Conflict},
 		{"the first still wins", first, node.Duplicate},
-		{"another id", incoming(t, "bob", "m2", "hello"), node.New},
-		{"case of an id counts", incoming(t, "bob", "M1", "hello"), node.New},
-		{"the id from another person", incoming(t, "anna", "m1", "hello"), node.New},
-		{"an odd id", incoming(t, "bob", "m1\x00 '\"%\xff", "hello"), node.New},
+		{"another id", incoming(t, "bob", "m2", "hello"), node.First},
+		{"case of an id counts", incoming(t, "bob", "M1", "hello"), node.First},
+		{"the id from another person", incoming(t, "anna", "m1", "hello"), node.First},
+		{"an odd id", incoming(t, "bob", "m1\x00 '\"%\xff", "hello"), node.First},
 		{"the odd id again", incoming(t, "bob", "m1\x00 '\"%\xff", "hello"), node.Duplicate},
-		{"no id", incoming(t, "bob", "", "hello"), node.New},
+		{"no id", incoming(t, "bob", "", "hello"), node.First},
 	}
 	var want []node.Message
 	for _, test := range tests {
@@ -34,7 +34,7 @@ func testDeliver(t *testing.T, s node.Store) {
 		if err != nil || got != test.want {
 			t.Fatalf("%s: got %v, %v, want %v", test.name, got, err, test.want)
 		}
-		if got == node.New {
+		if got == node.First {
 			test.message.ID = id
 			want = append(want, test.message)
 			same(t, must(s.Message(ctx, id))(t), test.message)
@@ -76,7 +76,7 @@ func testDeliverAtOnce(t *testing.T, s node.Store) {
 		})
 	}
 	wg.Wait()
-	same(t, found, map[node.Delivery]int{node.New: messages, node.Duplicate: messages * (couriers - 1)})
+	same(t, found, map[node.Delivery]int{node.First: messages, node.Duplicate: messages * (couriers - 1)})
 	same(t, len(must(s.History(ctx, node.Query{}, 1000))(t)), messages)
 }
 
@@ -98,7 +98,7 @@ func testEnqueue(t *testing.T, s node.Store) {
 	// What was sent is no duplicate of what is received.
 	got, _, err := s.Deliver(ctx, incoming(t, "bob", "m0", "one"))
 	check(t, err)
-	same(t, got, node.New)
+	same(t, got, node.First)
 	if _, err := s.Enqueue(ctx, node.Message{MessageID: "m"}); err == nil {
 		t.Error("a message to nobody was written")
 	}
