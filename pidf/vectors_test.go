@@ -89,7 +89,9 @@ func verdict(p *pidf.Presence, err error) string {
 	return fmt.Sprintf("neither: %v, %v", p, err)
 }
 
-func matches(got, want string) bool { return got == want || want != "accept" && strings.HasPrefix(got, want) }
+func matches(got, want string) bool {
+	return got == want || want != "accept" && strings.HasPrefix(got, want)
+}
 
 // TestTraps holds the vectors to the trap table: every row has one. Rows 35
 // and 36 are about a document's history and signer, which a parser cannot know.

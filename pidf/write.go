@@ -30,7 +30,8 @@ const (
 // Element is held to its namespaces and marks only: what it says inside is
 // written as it is.
 func (p *Presence) Marshal() ([]byte, error) {
-	w := writer{b: make([]byte, 0, p.estimate())}
+	var ids [16]string
+	w := writer{b: make([]byte, 0, p.estimate()), ids: ids[:0]}
 	w.presence(p)
 	if w.err == nil && len(w.b) > MaxSize {
 		w.err = errors.New("document is too large")
@@ -52,16 +53,16 @@ func (p *Presence) estimate() int {
 
 // writer appends to b until err is set.
 type writer struct {
-	b   []byte
-	err error
-	at  string   // what is being written, for errors
-	ids []string // every xs:ID so far
+	b        []byte
+	err      error
+	kind, id string   // what is being written, for errors
+	ids      []string // every xs:ID so far
 }
 
 func (w *writer) fail(msg string) {
 	if w.err == nil {
-		if w.at != "" {
-			msg = w.at + ": " + msg
+		if w.kind != "" {
+			msg = w.kind + " " + w.id + ": " + msg
 		}
 		w.err = errors.New(msg)
 	}
@@ -129,8 +130,8 @@ func (w *writer) timeAttr(name string, t time.Time) {
 	w.b = append(w.b, '"')
 }
 
-// id writes an id, which is unique in the document by xs:ID.
-func (w *writer) id(id string) {
+// ident writes an id, which is unique in the document by xs:ID.
+func (w *writer) ident(id string) {
 	if !xmlscan.IsName(id) {
 		w.fail("id is not an XML name")
 	}
@@ -143,11 +144,9 @@ func (w *writer) id(id string) {
 
 // open begins a tuple, person or device.
 func (w *writer) open(name, id string) {
-	if w.err == nil {
-		w.at = name + " " + id
-	}
+	w.kind, w.id = name, id
 	w.b = append(append(w.b, '<'), name...)
-	w.id(id)
+	w.ident(id)
 	w.raw(">")
 }
 
@@ -171,7 +170,7 @@ func (w *writer) presence(p *Presence) {
 	for i := range p.Tuples {
 		w.tuple(&p.Tuples[i])
 	}
-	w.at = ""
+	w.kind = ""
 	w.notes("note", p.Notes)
 	for i := range p.Persons {
 		w.person(&p.Persons[i])
@@ -179,7 +178,7 @@ func (w *writer) presence(p *Presence) {
 	for i := range p.Devices {
 		w.device(&p.Devices[i])
 	}
-	w.at = ""
+	w.kind = ""
 	w.ext(p.Ext, 2, false)
 	w.raw("</presence>\n")
 }

@@ -93,7 +93,7 @@ func (w *writer) begin(name, id string, s rpid.Span) {
 	w.timeAttr("from", s.From)
 	w.timeAttr("until", s.Until)
 	if id != "" {
-		w.id(id)
+		w.ident(id)
 	}
 	w.raw(">")
 }
@@ -229,7 +229,7 @@ func (w *writer) userInput(u *rpid.UserInput) {
 	}
 	w.timeAttr("last-input", u.LastInput)
 	if u.ID != "" {
-		w.id(u.ID)
+		w.ident(u.ID)
 	}
 	w.raw(">")
 	w.raw(string(u.State))

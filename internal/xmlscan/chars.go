@@ -34,6 +34,11 @@ func IsName(s string) bool {
 
 // IsText reports whether s is UTF-8 and made of characters that XML allows.
 func IsText(s string) bool {
+	plain := 0
+	for plain < len(s) && s[plain] >= ' ' && s[plain] < utf8.RuneSelf {
+		plain++
+	}
+	s = s[plain:]
 	for i, r := range s {
 		if r == utf8.RuneError {
 			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {

@@ -39,10 +39,9 @@ func (s *scanner) document() error {
 	}
 	s.doc = &Doc{
 		src:   s.src,
-		elems: make([]Elem, 0, len(s.src)/32+4),
-		attrs: make([]Attr, 0, len(s.src)/64+4),
-		binds: make([]binding, 2, 8),
+		elems: make([]Elem, 0, len(s.src)/32+2),
 	}
+	s.doc.binds = append(s.doc.few[:0], binding{}, binding{})
 	s.doc.binds[1] = binding{prefix: "xml", uri: XML}
 	if !s.opt.Fragment {
 		s.pos += len(s.src) - len(strings.TrimPrefix(s.src, "\uFEFF"))

@@ -81,6 +81,9 @@ func (s *scanner) attributes(e *Elem, index int32) (empty bool, err error) {
 		case prefix == "" && local == "xmlns":
 			err = s.bind(e, index, i, "", value)
 		default:
+			if s.doc.attrs == nil {
+				s.doc.attrs = make([]Attr, 0, len(s.src)/64+2)
+			}
 			s.doc.attrs = append(s.doc.attrs, Attr{Name: local, Value: value, prefix: prefix})
 			e.nattrs++
 		}

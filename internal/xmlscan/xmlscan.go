@@ -58,6 +58,7 @@ type Doc struct {
 	attrs    []Attr
 	binds    []binding // binds[0] means unbound, binds[1] is the prefix xml
 	declared bool
+	few      [8]binding // room for as many as most documents have
 }
 
 // Elem is an element. Space is its namespace, empty for none.
