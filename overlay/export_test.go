@@ -3,6 +3,7 @@ package overlay
 import (
 	"context"
 
+	recordpb "github.com/libp2p/go-libp2p-record/pb"
 	"github.com/libp2p/go-libp2p/core/host"
 )
 
@@ -23,3 +24,20 @@ func (o *Overlay) Offences() int {
 func (o *Overlay) Connect(ctx context.Context, to *Overlay) error {
 	return o.host.Connect(ctx, *host.InfoFromHost(to.host))
 }
+
+// Shout publishes what is no publication.
+func (o *Overlay) Shout(ctx context.Context, topic string, data []byte) error {
+	handle, err := o.topics.fanout(topic)
+	if err != nil {
+		return err
+	}
+	return handle.Publish(ctx, data)
+}
+
+// PutTo sends a record to one device by the LAN protocol.
+func (o *Overlay) PutTo(ctx context.Context, to *Overlay, key string, value []byte) error {
+	return o.names.lan.ask.PutValue(ctx, to.host.ID(), &recordpb.Record{Key: []byte(key), Value: value})
+}
+
+// PutsAllowed is how many records a minute are taken from a device.
+const PutsAllowed = putsPerMinute
