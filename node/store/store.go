@@ -46,7 +46,7 @@ type Store struct {
 
 var _ node.Store = (*Store)(nil)
 
-// readers is how many reads run at once. Each connection costs about 2 MB.
+// readers is how many reads run at once. Each connection costs one or two MB.
 const readers = 2
 
 // Open opens the store at path and makes it if there is none; the directory
