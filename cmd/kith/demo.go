@@ -65,7 +65,6 @@ type tale struct {
 	began time.Time
 	cast  []*actor
 	part  int
-	done  []string // what was verified
 }
 
 // actor is somebody in the tale: a node with its own home directory.
@@ -77,7 +76,6 @@ type actor struct {
 	vanish  context.CancelFunc // stops the node
 	wg      sync.WaitGroup     // of run
 	err     error              // of run, once wg is done
-	silent  time.Duration      // farewell
 }
 
 // start runs an actor's node.
@@ -96,7 +94,7 @@ func (t *tale) start(p *actor, bootstrap ...string) error {
 	}
 	ctx, cancel := context.WithCancel(t.ctx)
 	p.vanish, p.started = cancel, time.Now()
-	p.wg.Go(func() { p.err = p.run(ctx, p.silent) }) // ends by vanish or with the demo
+	p.wg.Go(func() { p.err = p.run(ctx, 0, nil) }) // ends by vanish or with the demo
 	return nil
 }
 
@@ -157,11 +155,11 @@ func (t *tale) print(l scene) {
 	l.T, l.Part = float64(since.Milliseconds())/1000, t.part
 	// An error of the output shows when the process ends; the tale goes on.
 	_ = t.app.show(l, func(w io.Writer, s style) {
-		took := ""
+		text := l.Text
 		if l.MS > 0 {
-			took = "  " + s.dim(seconds(time.Duration(l.MS)*time.Millisecond))
+			text = pad(text, 60) + "  " + s.dim(seconds(time.Duration(l.MS)*time.Millisecond))
 		}
-		fmt.Fprintf(w, "  %s  %s %s%s\n", s.dim(fmt.Sprintf("%4.1f s", since.Seconds())), s.cyan(pad(l.Who, 6)), l.Text, took)
+		fmt.Fprintf(w, "  %s  %s %s\n", s.dim(fmt.Sprintf("%4.1f s", since.Seconds())), s.cyan(pad(l.Who, 6)), s.marks(text))
 	})
 }
 
@@ -206,5 +204,3 @@ func (t *tale) sees(p, other *actor, expected string, match func(node.View) bool
 		return fmt.Sprintf("%s, showing %q, note %q, %s", v.Liveness, v.Show, v.Note, v.Reason), match(v)
 	})
 }
-
-func (t *tale) run() error { return nil }

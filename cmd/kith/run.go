@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -48,7 +49,8 @@ type instance struct {
 	overlay *overlay.Overlay
 	node    *node.Node
 	server  *control.Server
-	created bool // the identity is new
+	created bool   // the identity is new
+	began   uint64 // the event before the first one
 }
 
 // open opens everything a node needs, lowest first. Nothing is sent or
@@ -98,8 +100,9 @@ func (i *instance) open(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	i.began = i.node.LastEvent()
 	i.server, err = control.New(control.Config{
-		Node: i.node, Net: outlook{i.overlay, i.node}, Home: s.home, Version: version(), Log: s.log,
+		Node: i.node, Net: outlook{i.overlay}, Home: s.home, Version: version(), Log: s.log,
 	})
 	return err
 }
@@ -119,9 +122,9 @@ func (i *instance) identity(s settings) (*identity.Keys, error) {
 }
 
 // run keeps the node going until ctx ends or a part of it fails. Then, if
-// farewell is not zero, it says goodbye to those who watch, for at most so
-// long; else it falls silent as if the machine had died.
-func (i *instance) run(ctx context.Context, farewell time.Duration) error {
+// farewell is not zero, it calls leaving and says goodbye to those who watch,
+// for at most so long; else it falls silent as if the machine had died.
+func (i *instance) run(ctx context.Context, farewell time.Duration, leaving func()) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	parts := []func(context.Context) error{
@@ -143,6 +146,7 @@ func (i *instance) run(ctx context.Context, farewell time.Duration) error {
 	case err = <-ended:
 	case <-ctx.Done():
 		if farewell > 0 {
+			leaving()
 			limited, done := context.WithTimeout(inner, farewell)
 			err = i.node.Goodbye(limited)
 			done()
@@ -157,7 +161,7 @@ func (i *instance) run(ctx context.Context, farewell time.Duration) error {
 func (i *instance) close() error {
 	var errs []error
 	if i.server != nil {
-		if err := i.server.Close(); !errors.Is(err, os.ErrClosed) {
+		if err := i.server.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}
@@ -195,28 +199,36 @@ func writePort(home string, port int) error {
 }
 
 // outlook shows the network to the local API.
-type outlook struct {
-	o *overlay.Overlay
-	n *node.Node
-}
+type outlook struct{ o *overlay.Overlay }
 
 // Status implements control.Net.
 func (v outlook) Status() control.Network {
 	s := v.o.Status()
 	return control.Network{
 		Peer: s.PeerID, Listen: s.Reachable, Reachability: s.Reachability,
-		Connected: s.Connected, LAN: s.LAN, WAN: s.WAN, Topics: s.Topics,
+		Connected: s.Connected, LAN: s.LAN, WAN: s.WAN, Topics: s.Topics, Records: s.Records,
 	}
 }
 
 // Describe implements control.Net.
-func (v outlook) Describe(r identity.Reach) []string { return nil }
+func (v outlook) Describe(identity.Reach) []string { return nil }
 
 // Lookup implements control.Net.
-func (v outlook) Lookup(ctx context.Context, who identity.Address, hints ...identity.Reach) (control.Lookup, error) {
-	card, found, err := v.n.Lookup(ctx, who)
+func (v outlook) Lookup(ctx context.Context, who identity.Address) (control.Lookup, error) {
+	r, err := v.o.Lookup(ctx, who)
 	if err != nil {
 		return control.Lookup{}, err
 	}
-	return control.Lookup{Address: who.String(), Found: found, Card: control.CardOf(card, v.Describe), Places: []control.Place{}}, nil
+	l := control.Lookup{
+		Address: who.String(), Found: r.Found,
+		Card: control.CardOf(r.Card, v.Describe), Places: []control.Place{},
+	}
+	for _, p := range r.Probes {
+		place := control.Place{Name: fmt.Sprintf("%s slot %d", p.Network, p.Slot), Found: p.Found, Millis: p.Took.Milliseconds(), Detail: p.Error}
+		if p.Found {
+			place.Detail = fmt.Sprintf("serial %d, %d octets, issued %s ago", p.Serial, p.Size, p.Age.Round(time.Second))
+		}
+		l.Places = append(l.Places, place)
+	}
+	return l, nil
 }

@@ -59,6 +59,11 @@ func mark(l string) string {
 	return "·"
 }
 
+// marks colours the marks of liveness and of delivery in a text.
+func (s style) marks(text string) string {
+	return strings.NewReplacer("●", s.green("●"), "◐", s.yellow("◐"), "✓", s.green("✓")).Replace(text)
+}
+
 // clean makes text from somebody else harmless on one line of a terminal:
 // white space becomes a space, and what moves the cursor, changes the direction of writing
 // or is invisible becomes U+FFFD.
@@ -134,6 +139,27 @@ func shorten(text string, cells int) string {
 		end = i + utf8.RuneLen(r)
 	}
 	return text[:end] + "…"
+}
+
+// wrap breaks text at spaces into lines of at most so many cells, and begins
+// each but the first with indent.
+func wrap(text string, cells int, indent string) string {
+	var b strings.Builder
+	at := 0
+	for i, word := range strings.Fields(text) {
+		switch w := width(word); {
+		case i == 0:
+			at = w
+		case at+1+w > cells:
+			b.WriteString("\n" + indent)
+			at = width(indent) + w
+		default:
+			b.WriteByte(' ')
+			at += 1 + w
+		}
+		b.WriteString(word)
+	}
+	return b.String()
 }
 
 // cell is one field of a table: plain text, and how to colour it.

@@ -157,17 +157,16 @@ func (a *app) up(ctx context.Context, s settings) error {
 	defer i.close()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, func() { // the second signal ends the process
-		stop()
-		a.say("\nSaying goodbye to those who see you… (Ctrl-C again ends at once)")
-	})
+	context.AfterFunc(ctx, stop) // so that the second signal ends the process
 	if err := a.greet(i, s); err != nil {
 		return err
 	}
 	telling, quiet := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { a.tell(telling, i) }) // ends below
-	err = i.run(ctx, farewell)
+	err = i.run(ctx, farewell, func() {
+		a.say("\nSaying goodbye to those who see you… (Ctrl-C again ends at once)")
+	})
 	quiet()
 	wg.Wait()
 	if ctx.Err() == nil || err == nil {
@@ -214,7 +213,7 @@ func (a *app) tell(ctx context.Context, i *instance) {
 	}
 	last := i.node.Invitation().String()
 	announced := -1
-	for e := range i.node.Events(ctx, 0) {
+	for e := range i.node.Events(ctx, i.began) {
 		w := control.EventOf(i.node, e)
 		if a.json {
 			if a.show(w, nil) != nil {

@@ -128,6 +128,9 @@ func (s *Server) lookup(ctx context.Context, in *whom) (*reply[Lookup], error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := who.DomainKey(); !ok {
+		return nil, badInput(who.Domain()+" is a DNS domain, not one of keys", "addresses to look up end in .kith.alt")
+	}
 	l, err := s.cfg.Net.Lookup(ctx, who)
 	if err != nil {
 		return nil, problem(err)

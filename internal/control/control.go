@@ -51,7 +51,7 @@ type Net interface {
 	Status() Network
 	// Lookup asks everywhere for the card of an address, within 10 s, and
 	// says what each place answered. Nobody there is not an error.
-	Lookup(ctx context.Context, who identity.Address, hints ...identity.Reach) (Lookup, error)
+	Lookup(ctx context.Context, who identity.Address) (Lookup, error)
 	// Describe names the network addresses in a reach.
 	Describe(r identity.Reach) []string
 }

@@ -132,6 +132,7 @@ type Network struct {
 	LAN          int      `json:"lan" doc:"entries of the LAN routing table"`
 	WAN          int      `json:"wan" doc:"entries of the WAN routing table"`
 	Topics       int      `json:"topics" doc:"topics joined"`
+	Records      int      `json:"records" doc:"address records kept for others and for us"`
 }
 
 // Event is something that happened. Events are hints: after a gap, ask again.
