@@ -159,7 +159,7 @@ func TestCardDevices(t *testing.T) {
 }
 
 func FuzzParseSignedCard(f *testing.F) {
-	good := mustCard(f, mustNew(f, "alice"), 1)
+	good, _ := vectorCard(f)
 	f.Add(good.Bytes())
 	f.Add(good.Bytes()[:100])
 	f.Fuzz(func(t *testing.T, b []byte) {

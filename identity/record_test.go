@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"testing"
@@ -236,13 +237,32 @@ func TestRecordKeysOfDNS(t *testing.T) {
 	}
 }
 
+// vectorCard is the card of record.json: the same in all processes of a fuzzer.
+func vectorCard(t testing.TB) (SignedCard, Record) {
+	t.Helper()
+	v := readVectors(t, "record.json").Record
+	raw, err := hex.DecodeString(v.SignedCard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := hex.DecodeString(v.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, err := ParseSignedCard(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return card, Record{v.Key, value}
+}
+
 func FuzzCheckRecord(f *testing.F) {
-	good := mustCard(f, mustNew(f, "alice"), 1).Records()[0]
+	_, good := vectorCard(f)
 	f.Add(good.Key, good.Value)
 	f.Add(good.Key, good.Value[:1024])
 	f.Add("", []byte{})
 	f.Fuzz(func(t *testing.T, key string, value []byte) {
-		if err := CheckRecord(key, value, testTime); err == nil && (key != good.Key || !bytes.Equal(value, good.Value)) {
+		if err := CheckRecord(key, value, testTime); err == nil {
 			if !ed25519.Verify(value[1:33], append([]byte(recordContext+"\x00"), value[:len(value)-64]...), value[len(value)-64:]) {
 				t.Fatal("accepted without a signature")
 			}
@@ -255,21 +275,20 @@ func FuzzCheckRecord(f *testing.F) {
 
 // FuzzOpenRecord seals arbitrary text in a good record, which reaches the code behind the signature.
 func FuzzOpenRecord(f *testing.F) {
-	k := mustNew(f, "alice")
-	card := mustCard(f, k, 1)
-	f.Add(card.padded()[:1000])
-	f.Add([]byte{0, 1, 0x30})
+	card, _ := vectorCard(f)
+	f.Add(card.Bytes())
+	f.Add([]byte{0x30, 0x00})
 	b := blinding{"alice", utcDay(testTime), 0}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if len(raw) > maxCard {
 			return
 		}
-		r, err := b.sealRecord(SignedCard{card: card.card, raw: raw}, k.account, testTime, [recordNonce]byte{})
+		r, err := b.sealRecord(SignedCard{card: card.card, raw: raw}, testAccount(), testTime, [recordNonce]byte{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := OpenRecord(k.Address(), r.Key, r.Value, testTime)
-		if (err == nil) != bytes.Equal(got.Bytes(), raw) {
+		got, err := OpenRecord(card.Card().Address, r.Key, r.Value, testTime)
+		if (err == nil) == got.IsZero() || err == nil && !bytes.Equal(got.Bytes(), raw) {
 			t.Fatalf("opened %x, %v", got.Bytes(), err)
 		}
 	})
