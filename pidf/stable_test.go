@@ -12,20 +12,33 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kith-im/kith/pidf"
+	"github.com/kith-im/kith/pidf/rpid"
 )
 
 // elements returns every kept element of p.
 func elements(p *pidf.Presence) []pidf.Element {
 	all := slices.Clone(p.Ext)
+	words := func(list []rpid.Foreign) {
+		for _, f := range list {
+			all = append(all, pidf.Element{NS: f.NS, Name: f.Name, Raw: f.Raw})
+		}
+	}
 	for _, t := range p.Tuples {
 		all = append(append(all, t.Ext...), t.Status.Ext...)
+		if t.Relationship != nil {
+			words(t.Relationship.Ext)
+		}
 	}
 	for _, q := range p.Persons {
 		all = append(all, q.Ext...)
 		for _, a := range q.Activities {
-			for _, f := range a.Ext {
-				all = append(all, pidf.Element{NS: f.NS, Name: f.Name, Raw: f.Raw})
-			}
+			words(a.Ext)
+		}
+		for _, m := range q.Moods {
+			words(m.Ext)
+		}
+		for _, s := range q.Spheres {
+			words(s.Ext)
 		}
 	}
 	for _, d := range p.Devices {
