@@ -10,7 +10,10 @@ import (
 
 // How often the address record is renewed. Records live for two days; the
 // hour bounds how long a stale one can mislead.
-const announceEvery = time.Hour
+const (
+	announceEvery = time.Hour
+	announceGap   = 5 * time.Second // between two, however often the network stirs
+)
 
 // announceLoop keeps the owner's address record in the DHT: at the start, on
 // every change of reach, hourly, and after failures until it is stored.
@@ -34,7 +37,8 @@ func (n *Node) announceLoop(ctx context.Context) {
 		if failures <= 1 {
 			n.tell(Event{Kind: SawAnnounce, Acks: acks})
 		}
-		if !pause(ctx, time.Now().Add(delay), n.wakeAnnounce) {
+		gap := time.Now().Add(announceGap)
+		if !pause(ctx, time.Now().Add(delay), n.wakeAnnounce) || !pause(ctx, gap, nil) {
 			return
 		}
 	}

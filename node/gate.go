@@ -63,7 +63,12 @@ func (g *gate) vouch(from string, known bool) {
 }
 
 // Admit decides, before any of it is read, whether a device may make a
-// request. The network calls it for every inbound exchange.
+// request. The network calls it for everything inbound. What neighbours do for
+// each other (the DHT, gossip) is not about this node's owner and is held back
+// by the network's own limits only.
 func (n *Node) Admit(protocol, from string) bool {
+	if protocol != Messages && protocol != Presence {
+		return true
+	}
 	return n.gate.admit(from, time.Now())
 }

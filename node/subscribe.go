@@ -20,6 +20,8 @@ const (
 	whyLooking = "looking for them"
 	whyPending = "waiting for their approval"
 	whySilent  = "they do not answer"
+
+	endedByOwner = "ended by you"
 )
 
 // loadWatches restores watches and the newest documents, and has all of them
@@ -112,11 +114,11 @@ func (n *Node) watch(ctx context.Context, who identity.Address, note string) err
 	return nil
 }
 
-// askAgain has a person asked now who did not answer or decide before: there
-// is a sign that they are here.
+// askAgain has a person asked now who did not answer, did not decide or said
+// no before: there is a sign that they are here, or have changed their mind.
 func (n *Node) askAgain(who identity.Address) {
 	n.mu.Lock()
-	if w := n.watches[who]; w != nil && !w.asking && (w.failures > 0 || w.State == Pending) {
+	if w := n.watches[who]; w != nil && !w.asking && w.Reason != endedByOwner && (w.failures > 0 || w.State != Active) {
 		w.next = time.Now()
 	}
 	n.mu.Unlock()
@@ -226,7 +228,7 @@ func (n *Node) ask(ctx context.Context, who identity.Address, w *watching) {
 // section 3.4.1).
 func (n *Node) subscribeTo(ctx context.Context, who identity.Address, w *watching) error {
 	n.mu.Lock()
-	id, note := w.ID, w.note
+	id, serial, note := w.ID, w.Serial, w.note
 	n.mu.Unlock()
 	r, err := n.subscribeOnce(ctx, who, id, subscribeFor, note)
 	if err != nil {
@@ -236,7 +238,7 @@ func (n *Node) subscribeTo(ctx context.Context, who identity.Address, w *watchin
 		return errors.New(r.reason)
 	}
 	if r.outcome == failure {
-		return n.settleWatch(ctx, who, &standing{id: id, state: Terminated, reason: r.reason, serial: w.Serial})
+		return n.settleWatch(ctx, who, &standing{id: id, state: Terminated, reason: r.reason, serial: serial})
 	}
 	if r.standing == nil || r.standing.id != id {
 		return errors.New("response without the subscription")
@@ -351,7 +353,7 @@ func (n *Node) unwatch(ctx context.Context, who identity.Address) {
 		return
 	}
 	row := w.Watch
-	row.State, row.Reason = Terminated, "ended by you"
+	row.State, row.Reason = Terminated, endedByOwner
 	w.Watch, w.next = row, time.Time{}
 	n.mu.Unlock()
 	if err := n.store.PutWatch(ctx, row); err != nil {

@@ -145,7 +145,7 @@ func (n *Node) takeDocument(ctx context.Context, who identity.Address, o *identi
 	n.mu.Unlock()
 	if old != nil && old.audience == p.audience && !old.version.Less(p.version) {
 		if g != nil && old.version == p.version && old.digest == o.Digest {
-			n.confirm(w, old, g, now)
+			n.confirm(who, old, g, now)
 		}
 		return false, nil
 	}
@@ -189,14 +189,14 @@ func grantHold(g *grant, length time.Duration, now time.Time) hold {
 }
 
 // confirm renews the hold on a document that its author just vouched for.
-func (n *Node) confirm(w *watching, s *shown, g *grant, now time.Time) {
+func (n *Node) confirm(who identity.Address, s *shown, g *grant, now time.Time) {
 	n.mu.Lock()
 	fresh := grantHold(g, s.hold.length, now)
 	if s.hold.count <= fresh.count {
 		s.hold = fresh
 	}
 	n.mu.Unlock()
-	n.viewChanged(w.Person, now)
+	n.viewChanged(who, now)
 }
 
 // takeLease renews the hold on the current document of a device. A lease on a
@@ -279,6 +279,9 @@ func (n *Node) viewOf(who identity.Address, now time.Time) View {
 	if f, ok := compose(faces, now); ok {
 		v.Show, v.Note, v.Since = f.show, f.note, f.since
 		v.Liveness, v.Heard, v.Until = f.hold.liveness(now), f.hold.heard, f.hold.until()
+	}
+	if v.Liveness == Live {
+		v.Reason = ""
 	}
 	return v
 }

@@ -1,0 +1,38 @@
+package node
+
+import (
+	"time"
+
+	"github.com/kith-im/kith/identity"
+)
+
+// What the tests outside the package need to speak to a node like another
+// program would: operations as octets, and what a response says.
+
+func SubscribeEntity(watcher, target identity.Address, d time.Duration, id SubscriptID, card identity.SignedCard, note string) identity.Entity {
+	body, err := subscribe{watcher: watcher, target: target, duration: d, id: id, trans: newTransID(), card: card, note: note}.marshal()
+	if err != nil {
+		panic(err)
+	}
+	return identity.Entity{Type: typeSubscribe, Body: body}
+}
+
+type Said struct {
+	Outcome  string
+	Reason   string
+	State    State
+	Document bool
+	Grant    bool
+}
+
+func ReadResponse(body []byte) (Said, error) {
+	r, err := parseResponse(body)
+	if err != nil {
+		return Said{}, err
+	}
+	s := Said{Outcome: [...]string{"success", "failure", "indeterminant"}[r.outcome], Reason: r.reason}
+	if r.standing != nil {
+		s.State, s.Document, s.Grant = r.standing.state, !r.standing.document.IsZero(), r.standing.grant != nil
+	}
+	return s, nil
+}
