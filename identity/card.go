@@ -127,7 +127,7 @@ func (c *Card) check() error {
 		if err != nil {
 			return fmt.Errorf("device %s: %w", d.ID.Short(), err)
 		}
-		if !scopes.Has(Read) {
+		if !scopes.Has(ScopeRead) {
 			return fmt.Errorf("device %s: sealing certificate without the scope read", d.ID.Short())
 		}
 	}

@@ -32,8 +32,11 @@ const (
 	clockSkew       = 10 * time.Minute    // tolerated in every comparison of times
 )
 
-// noExpiry is the notAfter of a certificate without a planned end (RFC 5280, 4.1.2.5).
-var noExpiry = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+// An account certificate has no planned end (RFC 5280, 4.1.2.5) and, not to tell when the account was made, no honest beginning.
+var (
+	noBeginning = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	noExpiry    = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+)
 
 // oidScopes names the scopes extension, in the arc that needs no registration (doc/decisions/004-der-and-oid-arc.md).
 var oidScopes = asn1.ObjectIdentifier{2, 999, 2778, 1, 1}
@@ -43,13 +46,13 @@ type Scopes uint8
 
 // The bits of the scopes extension, in its order.
 const (
-	Publish    Scopes = 1 << iota // presence documents and leases
-	Send                          // messages
-	Read                          // what is sealed to the principal
-	Administer                    // rules, devices and watchers
+	ScopePublish    Scopes = 1 << iota // presence documents and leases
+	ScopeSend                          // messages
+	ScopeRead                          // what is sealed to the principal
+	ScopeAdminister                    // rules, devices and watchers
 )
 
-const allScopes = Publish | Send | Read | Administer
+const allScopes = ScopePublish | ScopeSend | ScopeRead | ScopeAdminister
 
 // Has tells whether s holds all of want.
 func (s Scopes) Has(want Scopes) bool { return s&want == want }
@@ -101,6 +104,16 @@ func (d DeviceID) Short() string { return d.String()[:8] }
 // MarshalText gives 40 hexadecimal digits.
 func (d DeviceID) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
+// UnmarshalText reads 40 hexadecimal digits.
+func (d *DeviceID) UnmarshalText(b []byte) error {
+	raw, err := hex.DecodeString(string(b[:min(len(b), 41)]))
+	if err != nil || len(raw) != len(d) {
+		return errors.New("device id: want 40 hexadecimal digits")
+	}
+	copy(d[:], raw)
+	return nil
+}
+
 // keyID is the identifier of RFC 7093, 2, method 1: the leftmost 160 bits of the SHA-256 of the subjectPublicKey.
 func keyID(subjectPublicKeyInfo []byte) (id DeviceID, err error) {
 	var info cryptobyte.String
@@ -128,8 +141,9 @@ func sanURIs(a Address) []*url.URL {
 	return []*url.URL{{Scheme: "im", Opaque: a.String()}, {Scheme: "pres", Opaque: a.String()}}
 }
 
-// accountCertificate makes the CA certificate of an account, issued by a domain CA or, if that is nil, by the account key itself.
-func accountCertificate(a Address, key ed25519.PublicKey, domain *x509.Certificate, issuer ed25519.PrivateKey, now time.Time) (*x509.Certificate, error) {
+// accountCertificate makes the CA certificate of an account, issued by a domain CA or, if that is nil, by the account key itself. It follows from the
+// address and the keys alone, so a restored account key has the same one, and no clock can spoil it.
+func accountCertificate(a Address, key ed25519.PublicKey, domain *x509.Certificate, issuer ed25519.PrivateKey) (*x509.Certificate, error) {
 	id, err := publicKeyID(key)
 	if err != nil {
 		return nil, err
@@ -137,7 +151,7 @@ func accountCertificate(a Address, key ed25519.PublicKey, domain *x509.Certifica
 	template := &x509.Certificate{
 		SerialNumber:          serialNumber(id[:8]),
 		Subject:               pkix.Name{CommonName: a.Local()[:min(len(a.Local()), 64)]},
-		NotBefore:             now.Add(-backdate),
+		NotBefore:             noBeginning,
 		NotAfter:              noExpiry,
 		KeyUsage:              x509.KeyUsageCertSign,
 		BasicConstraintsValid: true,

@@ -115,7 +115,7 @@ func checkCertificate(c, issuer *x509.Certificate, at time.Time) error {
 			return errors.New("name constraints are not part of the profile")
 		}
 	}
-	if at.Before(c.NotBefore.Add(-clockSkew)) || at.After(c.NotAfter.Add(clockSkew)) {
+	if !validAt(c, at) {
 		return ErrExpired
 	}
 	id, err := keyID(c.RawSubjectPublicKeyInfo)
@@ -246,6 +246,10 @@ func findChain(leaf *x509.Certificate, loose []*x509.Certificate, a Address, at 
 		}
 	}
 	return nil, problem
+}
+
+func validAt(c *x509.Certificate, at time.Time) bool {
+	return !at.Before(c.NotBefore.Add(-clockSkew)) && !at.After(c.NotAfter.Add(clockSkew))
 }
 
 func isKey(c *x509.Certificate, key ed25519.PublicKey) bool {

@@ -131,7 +131,7 @@ func TestScopes(t *testing.T) {
 			t.Errorf("scopes %04b: %04b, %v", s, got, err)
 		}
 	}
-	if !allScopes.Has(Send|Read) || Send.Has(Send|Read) {
+	if !allScopes.Has(ScopeSend|ScopeRead) || ScopeSend.Has(ScopeSend|ScopeRead) {
 		t.Error("Has")
 	}
 }
@@ -176,7 +176,7 @@ func (d domainCA) member(t *testing.T, a Address) *Keys {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := accountCertificate(a, public, d.certificate, d.key, testTime)
+	c, err := accountCertificate(a, public, d.certificate, d.key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func TestMemberActsAsDomain(t *testing.T) {
 	if _, err := forged.SignCard(1, nil, testTime); err == nil {
 		t.Error("bob makes a card for alice")
 	}
-	below, err := accountCertificate(alice, bob.transport.Public().(ed25519.PublicKey), bob.chain[0], bob.account, testTime)
+	below, err := accountCertificate(alice, bob.transport.Public().(ed25519.PublicKey), bob.chain[0], bob.account)
 	if err != nil {
 		t.Fatal(err)
 	}

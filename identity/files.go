@@ -174,7 +174,11 @@ func (k *Keys) readChain(path string) error {
 	if k.address, err = certifiedAddress(k.chain[0]); err != nil {
 		return err
 	}
-	return checkAuthorities(k.chain, k.address, k.chain[0].NotBefore)
+	at := k.chain[0].NotBefore
+	if above := k.chain[len(k.chain)-1].NotBefore; above.After(at) {
+		at = above
+	}
+	return checkAuthorities(k.chain, k.address, at)
 }
 
 func (k *Keys) readTransport(path string) error {

@@ -52,7 +52,7 @@ func newKeys(local string, account ed25519.PrivateKey, now time.Time) (*Keys, er
 		return nil, err
 	}
 	now = now.UTC().Truncate(time.Second)
-	certificate, err := accountCertificate(address, public, nil, account, now)
+	certificate, err := accountCertificate(address, public, nil, account)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (k *Keys) newSealing(now time.Time) (sealingLeaf, error) {
 	if err != nil {
 		return sealingLeaf{}, err
 	}
-	certificate, err := k.leaf(&key.PublicKey, sealingUse, Read, now.Add(-backdate), now.Add(sealingPeriod+sealingGrace))
+	certificate, err := k.leaf(&key.PublicKey, sealingUse, ScopeRead, now.Add(-backdate), now.Add(sealingPeriod+sealingGrace))
 	return sealingLeaf{private, certificate}, err
 }
 

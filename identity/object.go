@@ -102,7 +102,7 @@ type Opened struct {
 
 // Verify checks a signed object at the time now. The signer's certificate comes from the object or from known, a card of the supposed
 // signer (nil if there is none); From is what the certificate proves, so compare it. It demands the signature, the chain up to the key in the
-// address, validity within 10 minutes both now and at the signing time, and the scope: [Publish] for a PIDF document, [Send] for a CPIM
+// address, validity within 10 minutes both now and at the signing time, and the scope: [ScopePublish] for a PIDF document, [ScopeSend] for a CPIM
 // message, and some scope for everything else. Errors are [ErrSignature], [ErrExpired] and others. A device that known does not list is
 // accepted if it brings its certificates: cards may be older than devices.
 func Verify(s Signed, known *Card, now time.Time) (*Opened, error) {
@@ -176,8 +176,11 @@ func (o *Opened) attribute(leaf *x509.Certificate, loose []*x509.Certificate, no
 	if err != nil {
 		return nil, fmt.Errorf("signer %s: %w", o.From.Short(), err)
 	}
-	if o.Scopes, err = checkLeaf(leaf, chain[0], o.From, signingUse, o.Time); err != nil {
-		return nil, fmt.Errorf("signer %s at the time of signing: %w", o.From.Short(), err)
+	if !validAt(leaf, o.Time) {
+		return nil, fmt.Errorf("signer %s at the time of signing: %w", o.From.Short(), ErrExpired)
+	}
+	if o.Scopes, err = leafScopes(leaf); err != nil {
+		return nil, fmt.Errorf("signer %s: %w", o.From.Short(), err)
 	}
 	if want := o.Entity.scope(); !o.Scopes.Has(want) {
 		return nil, fmt.Errorf("signer %s: device %s has no scope for %s", o.From.Short(), o.Device.Short(), o.Entity.Type)
@@ -190,9 +193,9 @@ func (o *Opened) attribute(leaf *x509.Certificate, loose []*x509.Certificate, no
 func (e Entity) scope() Scopes {
 	switch typ, _ := e.mediaType(); typ {
 	case "application/pidf+xml", "application/pidf-diff+xml":
-		return Publish
+		return ScopePublish
 	case "message/cpim":
-		return Send
+		return ScopeSend
 	}
 	return 0
 }
@@ -215,7 +218,7 @@ func sealingFor(o *Opened, account *x509.Certificate, loose []*x509.Certificate,
 		if best != nil && !c.NotBefore.After(best.NotBefore) {
 			continue
 		}
-		if scopes, err := checkLeaf(c, account, o.From, sealingUse, now); err == nil && scopes.Has(Read) {
+		if scopes, err := checkLeaf(c, account, o.From, sealingUse, now); err == nil && scopes.Has(ScopeRead) {
 			best = c
 		}
 	}

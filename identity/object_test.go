@@ -198,10 +198,10 @@ func TestVerifyHostile(t *testing.T) {
 		want   string // "" is good
 	}{
 		{"all scopes", leaf(allScopes, signingUse, -time.Hour, time.Hour), cpim, 0, ""},
-		{"send for a message", leaf(Send, signingUse, -time.Hour, time.Hour), cpim, 0, ""},
-		{"publish for a message", leaf(Publish, signingUse, -time.Hour, time.Hour), cpim, 0, "no scope"},
-		{"send for a document", leaf(Send|Read|Administer, signingUse, -time.Hour, time.Hour), pidf, 0, "no scope"},
-		{"read for something else", leaf(Read, signingUse, -time.Hour, time.Hour), message("x"), 0, ""},
+		{"send for a message", leaf(ScopeSend, signingUse, -time.Hour, time.Hour), cpim, 0, ""},
+		{"publish for a message", leaf(ScopePublish, signingUse, -time.Hour, time.Hour), cpim, 0, "no scope"},
+		{"send for a document", leaf(ScopeSend|ScopeRead|ScopeAdminister, signingUse, -time.Hour, time.Hour), pidf, 0, "no scope"},
+		{"read for something else", leaf(ScopeRead, signingUse, -time.Hour, time.Hour), message("x"), 0, ""},
 		{"no scope for something else", leaf(0, signingUse, -time.Hour, time.Hour), message("x"), 0, "no scope"},
 		{"expired", leaf(allScopes, signingUse, -2*time.Hour, -time.Hour), cpim, -90 * time.Minute, "not valid"},
 		{"signed before the certificate", leaf(allScopes, signingUse, -time.Hour, time.Hour), cpim, -2 * time.Hour, "not valid"},
@@ -461,5 +461,22 @@ func TestTransportKey(t *testing.T) {
 	transport[0] ^= 1
 	if transport.Equal(k.TransportKey()) {
 		t.Error("the caller can alter the key")
+	}
+}
+
+func TestDeviceIDText(t *testing.T) {
+	want := mustNew(t, "alice").Device()
+	text, err := want.MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got DeviceID
+	if err := got.UnmarshalText(text); err != nil || got != want || want.Short() != string(text[:8]) {
+		t.Errorf("got %s, %v; want %s", got, err, want)
+	}
+	for _, bad := range []string{"", "00", string(text) + "0", string(text) + "00", string(text[:39]) + "g"} {
+		if err := got.UnmarshalText([]byte(bad)); err == nil || got != want {
+			t.Errorf("%q: %v", bad, err)
+		}
 	}
 }
