@@ -126,7 +126,7 @@ type Place struct {
 // Network is the overlay as one node sees it.
 type Network struct {
 	Peer         string   `json:"peer" doc:"libp2p peer id of this device"`
-	Listen       []string `json:"listen" nullable:"false" doc:"addresses listened on"`
+	Listen       []string `json:"listen" nullable:"false" doc:"addresses that others are told"`
 	Reachability string   `json:"reachability,omitempty" doc:"public, private or unknown"`
 	Connected    int      `json:"connected" doc:"devices connected"`
 	LAN          int      `json:"lan" doc:"entries of the LAN routing table"`
