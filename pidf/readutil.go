@@ -104,7 +104,7 @@ func absoluteIn(doc *xmlscan.Doc, e *xmlscan.Elem) bool {
 // has a limit of its own.
 func (r *reader) keep(e *xmlscan.Elem) ([]byte, error) {
 	if need := len(r.doc.Source(e)) + 160; cap(r.arena)-len(r.arena) < need {
-		r.arena = make([]byte, 0, max(need, r.size/2))
+		r.arena = make([]byte, 0, max(need, r.size/4))
 	}
 	n := len(r.arena)
 	r.arena = r.doc.AppendRaw(r.arena, e, Namespace, DataModel, CIPID, rpid.Namespace)

@@ -94,7 +94,7 @@ func (d *Doc) inherited(list []int32, e *Elem, implied []string) []int32 {
 	within := d.Within(e)
 	for i := range within {
 		c := &within[i]
-		if b := d.lookup(c.scope, c.Prefix); b != 0 || self != 0 {
+		if b := d.lookup(c.scope, d.prefix(c)); b != 0 || self != 0 {
 			need(b)
 		}
 		for _, a := range d.Attrs(c) {
@@ -169,7 +169,7 @@ func AppendEscaped(dst []byte, s string, attr bool) []byte {
 // with a default namespace.
 func (d *Doc) Unbound() bool {
 	for i := range d.elems {
-		if e := &d.elems[i]; e.Prefix == "" && d.lookup(e.scope, "") == 0 {
+		if e := &d.elems[i]; d.prefix(e) == "" && d.lookup(e.scope, "") == 0 {
 			return true
 		}
 	}

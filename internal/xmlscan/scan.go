@@ -7,7 +7,7 @@ import (
 
 // Parse reads a document. The error is an *Error; the Doc is nil with it.
 func Parse(src []byte, opt Options) (*Doc, error) {
-	if len(src) > opt.MaxSize {
+	if len(src) > min(opt.MaxSize, 1<<30) {
 		return nil, &Error{Offset: opt.MaxSize, Line: 1, Msg: "document is too large"}
 	}
 	s := scanner{opt: opt, src: string(src)}
@@ -39,7 +39,7 @@ func (s *scanner) document() error {
 	}
 	s.doc = &Doc{
 		src:   s.src,
-		elems: make([]Elem, 0, len(s.src)/32+2),
+		elems: make([]Elem, 0, len(s.src)/36+2),
 	}
 	s.doc.binds = append(s.doc.few[:0], binding{}, binding{})
 	s.doc.binds[1] = binding{prefix: "xml", uri: XML}

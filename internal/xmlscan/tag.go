@@ -11,13 +11,13 @@ func (s *scanner) startTag() error {
 	case s.depth == MaxDepth:
 		return s.fail(start, "elements are nested too deeply")
 	}
-	prefix, local, end := qname(s.src, start+1)
+	_, local, end := qname(s.src, start+1)
 	if end == 0 {
 		return s.fail(start, "malformed tag")
 	}
 	i := int32(len(d.elems))
 	e := Elem{
-		Name: local, Prefix: prefix,
+		Name:  local,
 		start: int32(start), nameEnd: int32(end), attr: int32(len(d.attrs)), scope: 1,
 	}
 	if s.depth > 0 {
@@ -152,12 +152,13 @@ func (s *scanner) bind(e *Elem, index int32, off int, prefix, uri string) error 
 // attributes of one expanded name.
 func (s *scanner) resolve(e *Elem) error {
 	d := s.doc
-	if e.Prefix == "xmlns" {
+	prefix := d.prefix(e)
+	b := d.lookup(e.scope, prefix)
+	switch {
+	case prefix == "xmlns":
 		return s.fail(int(e.start), "reserved prefix xmlns")
-	}
-	b := d.lookup(e.scope, e.Prefix)
-	if b == 0 && e.Prefix != "" {
-		return s.fail(int(e.start), "undeclared prefix "+e.Prefix)
+	case b == 0 && prefix != "":
+		return s.fail(int(e.start), "undeclared prefix "+prefix)
 	}
 	e.Space = d.binds[b].uri
 	attrs := d.attrs[e.attr:]

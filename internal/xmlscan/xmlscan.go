@@ -32,7 +32,7 @@ const (
 
 // Options says what Parse accepts.
 type Options struct {
-	// MaxSize is the largest document in octets; it must be positive.
+	// MaxSize is the largest document in octets, from 1 to 1<<30.
 	MaxSize int
 	// AssumeUTF8 says that a label outside the document gave UTF-8 as its
 	// encoding, which takes precedence over an encoding declaration.
@@ -64,15 +64,15 @@ type Doc struct {
 // Elem is an element. Space is its namespace, empty for none.
 type Elem struct {
 	Space, Name string
-	Prefix      string
 
-	start, end   int32 // source octets from < to after the last >
-	nameEnd      int32 // after the name in the start tag
-	open, close  int32 // source octets of the content
-	attr, nattrs int32
-	first, next  int32 // indexes of the first child and next sibling; 0 is none
-	scope        int32 // innermost namespace binding
-	text         textKind
+	start, end  int32 // source octets from < to after the last >
+	nameEnd     int32 // after the name in the start tag
+	open, close int32 // source octets of the content
+	attr        int32 // index of the first attribute
+	first, next int32 // indexes of the first child and next sibling; 0 is none
+	scope       int32 // innermost namespace binding
+	nattrs      uint8
+	text        textKind
 }
 
 // textKind tells what character data stands directly in an element.
@@ -119,7 +119,15 @@ func (d *Doc) at(i int32) *Elem {
 }
 
 // Attrs returns the attributes of e in source order; do not change them.
-func (d *Doc) Attrs(e *Elem) []Attr { return d.attrs[e.attr : e.attr+e.nattrs : e.attr+e.nattrs] }
+func (d *Doc) Attrs(e *Elem) []Attr {
+	end := e.attr + int32(e.nattrs)
+	return d.attrs[e.attr:end:end]
+}
+
+// prefix returns the prefix of the name of e, which stands before Name.
+func (d *Doc) prefix(e *Elem) string {
+	return d.src[e.start+1 : max(e.start+1, e.nameEnd-int32(len(e.Name))-1)]
+}
 
 // Line returns the line of the source on which e starts, counted from 1.
 func (d *Doc) Line(e *Elem) int { return lineAt(d.src, int(e.start)) }
