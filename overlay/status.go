@@ -47,7 +47,7 @@ func (o *Overlay) Status() Status {
 func (s *store) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.values)
+	return len(s.kept)
 }
 
 func (v *vetted) count() int {

@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
@@ -27,16 +28,21 @@ type store struct {
 	self [32]byte
 
 	mu     sync.Mutex
-	values map[datastore.Key][]byte
+	kept   map[datastore.Key]keptRecord
 	mine   map[datastore.Key]bool
 	octets int
 }
 
+type keptRecord struct {
+	value    []byte
+	distance [32]byte // as Kademlia counts; zero for own records
+}
+
 func newStore(self peer.ID) *store {
 	return &store{
-		self:   sha256.Sum256([]byte(self)),
-		values: make(map[datastore.Key][]byte),
-		mine:   make(map[datastore.Key]bool),
+		self: sha256.Sum256([]byte(self)),
+		kept: make(map[datastore.Key]keptRecord),
+		mine: make(map[datastore.Key]bool),
 	}
 }
 
@@ -58,12 +64,15 @@ func (s *store) own(key string) {
 func (s *store) holds(key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.values[storeKey(key)]
+	_, ok := s.kept[storeKey(key)]
 	return ok
 }
 
-// distance is how far a record's key is from this device, as Kademlia counts.
+// distance is how far a record's key is from this device. Own ones are here.
 func (s *store) distance(k datastore.Key) (d [32]byte) {
+	if s.mine[k] {
+		return d
+	}
 	name := k.BaseNamespace()
 	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(name)
 	if err != nil {
@@ -80,57 +89,49 @@ func (s *store) distance(k datastore.Key) (d [32]byte) {
 func (s *store) Put(_ context.Context, k datastore.Key, value []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old, replaced := s.values[k]
+	old, replaced := s.kept[k]
+	r := keptRecord{value, s.distance(k)}
 	for {
-		records, octets := len(s.values), s.octets-len(old)+len(value)
+		records, octets := len(s.kept), s.octets-len(old.value)+len(value)
 		if !replaced {
 			records++
 		}
 		if records <= storeRecords && octets <= storeOctets {
 			break
 		}
-		far := s.farthest(k)
+		far, most := k, r.distance
+		for other, o := range s.kept {
+			if bytes.Compare(o.distance[:], most[:]) > 0 {
+				far, most = other, o.distance
+			}
+		}
 		if far == k {
 			return errStoreFull
 		}
-		s.octets -= len(s.values[far])
-		delete(s.values, far)
+		s.octets -= len(s.kept[far].value)
+		delete(s.kept, far)
 	}
-	s.octets += len(value) - len(old)
-	s.values[k] = value
+	s.octets += len(value) - len(old.value)
+	s.kept[k] = r
 	return nil
-}
-
-// farthest is the record which gives way, k among them.
-func (s *store) farthest(k datastore.Key) datastore.Key {
-	far, most := k, s.distance(k)
-	if s.mine[k] {
-		most = [32]byte{}
-	}
-	for other := range s.values {
-		if d := s.distance(other); !s.mine[other] && string(d[:]) > string(most[:]) {
-			far, most = other, d
-		}
-	}
-	return far
 }
 
 // Get implements datastore.Read.
 func (s *store) Get(_ context.Context, k datastore.Key) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, ok := s.values[k]
+	r, ok := s.kept[k]
 	if !ok {
 		return nil, datastore.ErrNotFound
 	}
-	return v, nil
+	return r.value, nil
 }
 
 // Has implements datastore.Read.
 func (s *store) Has(_ context.Context, k datastore.Key) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.values[k]
+	_, ok := s.kept[k]
 	return ok, nil
 }
 
@@ -147,18 +148,18 @@ func (s *store) GetSize(ctx context.Context, k datastore.Key) (int, error) {
 func (s *store) Delete(_ context.Context, k datastore.Key) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.octets -= len(s.values[k])
-	delete(s.values, k)
+	s.octets -= len(s.kept[k].value)
+	delete(s.kept, k)
 	return nil
 }
 
 // Query implements datastore.Read; the DHTs sweep by it.
 func (s *store) Query(_ context.Context, q query.Query) (query.Results, error) {
 	s.mu.Lock()
-	entries := make([]query.Entry, 0, len(s.values))
-	for k, v := range s.values {
+	entries := make([]query.Entry, 0, len(s.kept))
+	for k, r := range s.kept {
 		if strings.HasPrefix(k.String(), q.Prefix) {
-			entries = append(entries, query.Entry{Key: k.String(), Value: v, Size: len(v)})
+			entries = append(entries, query.Entry{Key: k.String(), Value: r.value, Size: len(r.value)})
 		}
 	}
 	s.mu.Unlock()
