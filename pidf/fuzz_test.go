@@ -1,6 +1,7 @@
 package pidf_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/kith-im/kith/pidf"
@@ -15,8 +16,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		p, err := pidf.Parse(doc)
 		if err != nil {
-			if p != nil {
-				t.Fatal("a document beside an error")
+			if _, ok := errors.AsType[*pidf.SyntaxError](err); p != nil || !ok {
+				t.Fatalf("got %v, %v", p, err)
 			}
 			return
 		}

@@ -2,10 +2,10 @@
 // Data Format of RFC 3863, with the persons and devices of RFC 4479, the rich
 // presence of RFC 4480 and the display names of RFC 4482.
 //
-// Parse is for documents from kith peers: it accepts what RFC 3863 calls valid
-// and nothing else. ParseLenient is for bridges. ParseMedia is Parse under the
-// MIME label of the document. Marshal checks what it writes against the
-// schemas of those RFCs, so a document that it returns is valid.
+// Parse is for documents from kith peers: it accepts what RFC 3863 calls valid,
+// with the few choices named there. ParseLenient is for bridges. ParseMedia is
+// Parse under the MIME label of the document. Marshal holds what it writes to
+// the schemas of those RFCs; only the inside of an Element is its author's.
 //
 // A document never changes how the base format is read (section 4.2): elements
 // that this package does not know are kept, octet for octet, as an Element

@@ -10,10 +10,18 @@ import (
 
 // Parse reads a valid presence document; the error is a *SyntaxError. It
 // refuses documents larger than MaxSize, and every deviation from RFC 3863 and
-// from the data model of RFC 4479. An RPID or CIPID element that is malformed
-// is treated as unknown and kept in Ext, and so is a second one where one is
-// allowed. An element whose namespace is not an absolute URI is dropped
-// (section 4.2.2).
+// from the data model of RFC 4479.
+//
+// Where text and schema differ or leave room: an id is any string that is not
+// empty; ids of tuples, persons and devices differ from each other; an entity
+// is a pres: URI with mailbox and without headers; a contact is an absolute
+// URI; xml:lang counts on presence, tuple, person and device too; a priority
+// that is out of range or malformed is absent; a timestamp satisfies RFC 3339,
+// leap seconds and all offsets included, and lies in the years 1 to 9999 UTC.
+//
+// An RPID or CIPID element that is malformed is treated as unknown and kept in
+// Ext, and so is a second one where one is allowed. An element that uses a
+// namespace which is no absolute URI is dropped (section 4.2.2).
 func Parse(b []byte) (*Presence, error) {
 	return parse(b, false, false)
 }
@@ -285,12 +293,12 @@ func (r *reader) basic(s *Status, e *xmlscan.Elem) error {
 	if r.lenient {
 		text = xmlscan.TrimSpace(text)
 	}
-	switch b := Basic(text); {
-	case r.doc.First(e) == nil && (b == Open || b == Closed):
-		s.Basic = b
-		return nil
+	b := Basic(text)
+	if r.doc.First(e) != nil || b != Open && b != Closed {
+		return r.deviate(e, section, "basic is neither open nor closed")
 	}
-	return r.deviate(e, section, "basic is neither open nor closed")
+	s.Basic = b
+	return nil
 }
 
 func (r *reader) contact(e *xmlscan.Elem) (*Contact, error) {

@@ -94,7 +94,7 @@ func (r *reader) addForeign(list []rpid.Foreign, e *xmlscan.Elem) ([]rpid.Foreig
 	if e.Space == "" {
 		return list, r.lenient
 	}
-	if !r.absolute(e) {
+	if !absoluteIn(r.doc, e) {
 		return list, true
 	}
 	raw, err := r.keep(e)

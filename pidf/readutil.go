@@ -69,7 +69,7 @@ func (r *reader) addExt(list []Element, e *xmlscan.Elem, home, section string) (
 	if e.Space == home || e.Space == "" {
 		return list, r.deviate(e, section, "unknown element "+e.Name)
 	}
-	if !r.absolute(e) {
+	if !absoluteIn(r.doc, e) {
 		return list, nil
 	}
 	raw, err := r.keep(e)
@@ -79,10 +79,8 @@ func (r *reader) addExt(list []Element, e *xmlscan.Elem, home, section string) (
 	return append(list, Element{NS: e.Space, Name: e.Name, Raw: raw, MustUnderstand: marked(r.doc, e, "")}), nil
 }
 
-// absolute reports whether every namespace used in e is an absolute URI, as
+// absoluteIn reports whether every namespace used in e is an absolute URI, as
 // RFC 3863 section 4.2.2 wants it, or none.
-func (r *reader) absolute(e *xmlscan.Elem) bool { return absoluteIn(r.doc, e) }
-
 func absoluteIn(doc *xmlscan.Doc, e *xmlscan.Elem) bool {
 	within := doc.Within(e)
 	last := ""
