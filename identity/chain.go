@@ -215,7 +215,7 @@ func findChain(leaf *x509.Certificate, loose []*x509.Certificate, a Address, at 
 	if !ok {
 		return nil, fmt.Errorf("the key of DNS domain %s is not known", a.Domain())
 	}
-	problem := errors.New("account certificate neither known nor carried")
+	problem := fmt.Errorf("account: %w", ErrUnknownSigner)
 	try := func(chain ...*x509.Certificate) []*x509.Certificate {
 		err := checkAuthorities(chain, a, at)
 		if err == nil {

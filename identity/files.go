@@ -58,8 +58,11 @@ func Create(dir, local string, pass []byte, now time.Time) (*Keys, error) {
 	if err := os.Rename(unfinished, final); err != nil {
 		return nil, fmt.Errorf("create identity: %w", err)
 	}
+	if err := syncDir(dir); err != nil {
+		return nil, fmt.Errorf("create identity: %w", err)
+	}
 	k.dir = final
-	return k, syncDir(dir)
+	return k, nil
 }
 
 func (k *Keys) saveAll(dir string, pass []byte) error {

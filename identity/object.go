@@ -17,7 +17,8 @@ const maxSealed = 300 << 10
 // ErrNotForMe tells that an object is not sealed to this device or epoch, or that the key it is sealed to has been deleted.
 var ErrNotForMe = errors.New("not sealed to this device")
 
-// ErrUnknownSigner tells that the certificate of a signer was neither carried by the object nor in the known card.
+// ErrUnknownSigner tells that the certificate of a signer or of its account was neither carried by the object nor in the known card: a newer
+// card may help.
 var ErrUnknownSigner = errors.New("certificate of the signer neither known nor carried")
 
 var oidData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}

@@ -66,6 +66,8 @@ func TestSignSealOpen(t *testing.T) {
 		}
 		if o != nil {
 			checkOpened(t, test.name, o, alice, e)
+		} else if !errors.Is(err, ErrUnknownSigner) {
+			t.Errorf("%s: %v; want %v", test.name, err, ErrUnknownSigner)
 		}
 		if _, err := carol.Open(again, test.known, testTime); !errors.Is(err, ErrNotForMe) {
 			t.Errorf("%s: carol: %v", test.name, err)
@@ -227,8 +229,16 @@ func TestVerifyHostile(t *testing.T) {
 	if o, err := Verify(s, mustCard(t, alice, 1).Card(), testTime); err == nil {
 		t.Errorf("mallory speaks for %s", o.From)
 	}
-	// no MIME entity inside
-	signer := alice.signer(true)
+	leafAlone := alice.signer(false)
+	leafAlone.Include = []*x509.Certificate{leafAlone.Certificate}
+	if _, err := Verify(signWith(t, cpim, leafAlone, testTime), nil, testTime); !errors.Is(err, ErrUnknownSigner) {
+		t.Errorf("leaf without account: %v", err)
+	}
+}
+
+// TestVerifyContent signs what is no entity, rightly.
+func TestVerifyContent(t *testing.T) {
+	signer := mustNew(t, "alice").signer(true)
 	der, err := cms.Sign([]byte("no entity"), nil, signer, testTime)
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +248,6 @@ func TestVerifyHostile(t *testing.T) {
 	} else if _, err := Verify(s, nil, testTime); err == nil {
 		t.Error("something else than an entity accepted")
 	}
-	// detached
 	if der, err = cms.SignDetached([]byte("Content-Type: text/plain\r\n\r\n"), signer, testTime); err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +375,7 @@ func TestEpoch(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := ParseSealed(sealed.Bytes())
-	if err != nil || !bytes.Equal(again.KEKID(), e.kek().ID) {
+	if err != nil || !bytes.Equal(again.KEKID(), e.KEKID()) || len(e.KEKID()) != 16 {
 		t.Fatalf("key id %x, %v", again.KEKID(), err)
 	}
 	member, err := ParseEpoch(e.Bytes())

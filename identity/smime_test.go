@@ -126,36 +126,7 @@ func TestOpenSSL(t *testing.T) {
 	}
 	dir := t.TempDir()
 	k := mustNew(t, "alice")
-	sealing, err := encodeKey(k.sealing[0].key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signing, err := encodeKey(k.signing.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed := mustSign(t, k, message("hello\r\n"), true)
-	sealed, err := k.SealTo(signed, mustCard(t, k, 1).Card())
-	if err != nil {
-		t.Fatal(err)
-	}
-	multipart, err := k.WriteMultipartSigned(message("hello\r\n"), testTime)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := message("hello\r\n").Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, data := range map[string][]byte{
-		"account.pem": encodeCertificate(k.chain[0]), "signing.pem": encodeCertificate(k.signing.certificate),
-		"sealing.pem": encodeCertificate(k.sealing[0].certificate), "sealing.key": sealing, "signing.key": signing,
-		"signed.der": signed.Bytes(), "sealed.der": sealed.Bytes(), "multipart.eml": multipart, "content": content,
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	content, signed := writeForOpenSSL(t, dir, k)
 	at := []string{"-attime", "1795176000"} // testTime
 	for _, name := range []string{"signing.pem", "sealing.pem"} {
 		out, err := openssl(t, dir, append([]string{"verify", "-x509_strict", "-CAfile", "account.pem"}, append(at, name)...)...)
@@ -189,4 +160,39 @@ func TestOpenSSL(t *testing.T) {
 	} else if o.From != k.Address() {
 		t.Errorf("signature of openssl: from %s", o.From)
 	}
+}
+
+// writeForOpenSSL puts certificates, device keys and objects into files, and gives the entity and the Signed among them.
+func writeForOpenSSL(t *testing.T, dir string, k *Keys) (content []byte, signed Signed) {
+	t.Helper()
+	sealing, err := encodeKey(k.sealing[0].key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signing, err := encodeKey(k.signing.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed = mustSign(t, k, message("hello\r\n"), true)
+	sealed, err := k.SealTo(signed, mustCard(t, k, 1).Card())
+	if err != nil {
+		t.Fatal(err)
+	}
+	multipart, err := k.WriteMultipartSigned(message("hello\r\n"), testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if content, err = message("hello\r\n").Marshal(); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{
+		"account.pem": encodeCertificate(k.chain[0]), "signing.pem": encodeCertificate(k.signing.certificate),
+		"sealing.pem": encodeCertificate(k.sealing[0].certificate), "sealing.key": sealing, "signing.key": signing,
+		"signed.der": signed.Bytes(), "sealed.der": sealed.Bytes(), "multipart.eml": multipart, "content": content,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return content, signed
 }
