@@ -14,11 +14,11 @@ func (a *app) addCommand() *cobra.Command {
 	var in control.AddInput
 	cmd := &cobra.Command{
 		Use:   "add INVITATION|ADDRESS [NAME]",
-		Short: "Add somebody and ask to see their status",
-		Long: `Add somebody and ask to see their status.
+		Short: "Add somebody: ask to see their status, and let them see mine",
+		Long: `Add somebody: ask to see their status, and let them see mine.
 
 An invitation says where they can be found. A bare address is looked up in the
-DHT. They learn your address and the note, and nothing flows before they
+DHT. They learn your address and the note; you see nothing of them before they
 approve. NAME is your own name for them; without it, it is taken from the address.`,
 		Example: "  kith add 'kith:bob@k51…' bobby --note \"it's alice, from the choir\"\n  kith add bob@k51….kith.alt",
 		Args:    cobra.RangeArgs(1, 2),
@@ -35,7 +35,7 @@ approve. NAME is your own name for them; without it, it is taken from the addres
 				return a.show(added, func(w io.Writer, s style) {
 					fmt.Fprintf(w, "%s is in your contacts (%s).\n", s.bold(clean(added.Name)), short(added.Address))
 					if added.Watch != "active" {
-						a.say("You see their status as soon as they approve. `kith ls` shows how it stands.")
+						a.say("They may see your status; you see theirs as soon as they approve. `kith ls` shows how it stands.")
 					}
 				})
 			})

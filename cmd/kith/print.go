@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
+	"unicode"
 
 	"github.com/kith-im/kith/internal/control"
 )
@@ -55,19 +55,23 @@ func quoted(text string) string {
 	return "“" + clean(text) + "”"
 }
 
-// verdict is what became of an outgoing message, in a mark and a word.
-func verdict(s style, m control.Message) string {
+// verdict is what became of an outgoing message: a mark, and words unless all
+// is well.
+func verdict(s style, m control.Message) (mark, words string) {
 	switch m.Status {
 	case "delivered":
-		return s.green("✓")
+		return s.green("✓"), ""
 	case "refused":
-		return s.red("✗ refused" + because(m))
+		return s.red("✗"), s.red("(refused" + because(m) + ")")
 	case "queued":
-		return s.yellow("… queued")
+		return s.yellow("…"), s.yellow("(queued)")
 	case "unconfirmed":
-		return s.red("? not confirmed" + because(m))
+		return s.red("?"), s.red("(not confirmed" + because(m) + ")")
 	}
-	return ""
+	if !m.Read {
+		return s.bold("•"), ""
+	}
+	return " ", ""
 }
 
 func because(m control.Message) string {
@@ -78,11 +82,20 @@ func because(m control.Message) string {
 }
 
 // conversation prints messages with the day above and the time before them.
-// Names are those of the other side; our own lines begin with "me".
-func conversation(w io.Writer, s style, messages []control.Message, named bool) {
-	cells := len("me")
+// Our own are by "me", or "to" somebody if there are several people.
+func conversation(w io.Writer, s style, messages []control.Message, several bool) {
+	by := func(m control.Message) string {
+		switch {
+		case m.Direction == "in":
+			return shorten(clean(m.Name), 24)
+		case several:
+			return shorten("to "+clean(m.Name), 24)
+		}
+		return "me"
+	}
+	cells := 0
 	for _, m := range messages {
-		cells = max(cells, min(24, width(clean(m.Name))+len("to ")))
+		cells = max(cells, width(by(m)))
 	}
 	today := ""
 	for _, m := range messages {
@@ -91,31 +104,32 @@ func conversation(w io.Writer, s style, messages []control.Message, named bool) 
 			today = d
 			fmt.Fprintln(w, s.dim("— "+d+" —"))
 		}
-		fmt.Fprintln(w, line(s, at, m, cells, named))
+		paint := s.cyan
+		if m.Direction == "out" {
+			paint = s.dim
+		}
+		mark, words := verdict(s, m)
+		text := said(m, len("15:04  ")+cells+len("  * "))
+		if words != "" {
+			text += "  " + words
+		}
+		fmt.Fprintln(w, s.dim(at.Format("15:04"))+"  "+paint(pad(by(m), cells))+"  "+mark+" "+text)
 	}
 }
 
-// line prints one message; further lines of its text are indented under the first.
-func line(s style, at time.Time, m control.Message, cells int, named bool) string {
-	name, paint := shorten(clean(m.Name), cells), s.cyan
-	if m.Direction == "out" {
-		name, paint = "me", s.dim
-		if named {
-			name = shorten("to "+clean(m.Name), cells)
-		}
-	}
-	text := cleanLines(m.Text)
+// said is the text of a message, its further lines indented by so many cells.
+func said(m control.Message, indent int) string {
+	text := strings.TrimRight(cleanLines(m.Text), "\n")
 	if text == "" {
-		text = "(" + clean(m.ContentType) + ")"
+		return "(" + clean(m.ContentType) + ")"
 	}
-	indent := "\n" + strings.Repeat(" ", len("15:04  ")+cells+2)
-	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", indent)
-	parts := s.dim(at.Format("15:04")) + "  " + paint(pad(name, cells)) + "  " + text
-	if v := verdict(s, m); v != "" {
-		parts += "  " + v
+	return strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", indent))
+}
+
+// typed is a name as one types it in a shell.
+func typed(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("'\"$`\\!*?&|;<>()[]{}~#", r) }) {
+		return "'" + strings.ReplaceAll(clean(name), "'", "'\\''") + "'"
 	}
-	if m.Direction == "in" && !m.Read {
-		parts += "  " + s.bold("(new)")
-	}
-	return parts
+	return clean(name)
 }

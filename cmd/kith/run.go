@@ -219,14 +219,20 @@ func (v outlook) Lookup(ctx context.Context, who identity.Address) (control.Look
 	if err != nil {
 		return control.Lookup{}, err
 	}
+	s := v.o.Status()
 	l := control.Lookup{
 		Address: who.String(), Found: r.Found,
 		Card: control.CardOf(r.Card, v.Describe), Places: []control.Place{},
 	}
 	for _, p := range r.Probes {
 		place := control.Place{Name: fmt.Sprintf("%s slot %d", p.Network, p.Slot), Found: p.Found, Millis: p.Took.Milliseconds(), Detail: p.Error}
-		if p.Found {
-			place.Detail = fmt.Sprintf("serial %d, %d octets, issued %s ago", p.Serial, p.Size, p.Age.Round(time.Second))
+		switch {
+		case p.Found:
+			place.Detail = fmt.Sprintf("serial %d in %d octets", p.Serial, p.Size)
+		case p.Network == "wan" && s.WAN == 0, p.Network == "lan" && s.LAN == 0:
+			place.Detail = "no node there to ask"
+		case p.Error == "":
+			place.Detail = "no record"
 		}
 		l.Places = append(l.Places, place)
 	}

@@ -81,9 +81,9 @@ func (a *app) printVerdict(w io.Writer, s style, m control.Message, took time.Du
 	case "unconfirmed":
 		fmt.Fprintf(w, "%s not confirmed by %s%s\n", s.red("?"), name, because(m))
 	default:
-		fmt.Fprintf(w, "%s queued: %s has not confirmed within %s\n", s.yellow("…"), name, took.Round(time.Second))
+		fmt.Fprintf(w, "%s queued: %s has not confirmed within %s\n", s.yellow("…"), name, seconds(took.Round(100*time.Millisecond)))
 		if m.Outgoing != nil && !m.Outgoing.Deadline.IsZero() {
-			a.say("  It is kept and tried again until %s; `kith history %s` shows the verdict.", day(time.Now(), m.Outgoing.Deadline), clean(m.Name))
+			a.say("  It is kept and tried again until %s; `kith history %s` shows the verdict.", day(time.Now(), m.Outgoing.Deadline), typed(m.Name))
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (a *app) statusCommand() *cobra.Command {
 A note stays until the status is set again. With --until, you show "open" again
 from that time on, given as 18:00, as 45m, or as 2026-11-20T18:00:00Z.`,
 		Example:   "  kith status\n  kith status away --note \"tea\"\n  kith status busy --until 18:00",
-		Args:      cobra.MaximumNArgs(1),
+		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: shows,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			end, err := moment(until, time.Now())

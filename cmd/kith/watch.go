@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -95,9 +96,13 @@ func happened(s style, e control.Event) string {
 	at := s.dim(e.Time.Local().Format("15:04:05")) + "  "
 	switch {
 	case e.Message != nil && e.Message.Direction == "in":
-		return at + s.cyan("› "+clean(e.Message.Name)) + "  " + cleanLines(e.Message.Text)
+		name := clean(e.Message.Name)
+		return at + s.cyan("› "+name) + "  " + said(*e.Message, len("15:04:05  › ")-2+width(name)+2)
 	case e.Message != nil:
-		return at + "  to " + clean(e.Message.Name) + "  " + s.dim(shorten(clean(e.Message.Text), 40)) + "  " + verdict(s, *e.Message)
+		mark, words := verdict(s, *e.Message)
+		return strings.TrimRight(at+mark+" "+s.dim("to "+clean(e.Message.Name)+"  "+shorten(clean(e.Message.Text), 48))+"  "+words, " ")
+	case e.Kind == "presence" && e.Contact.Liveness == "unknown":
+		return "" // a "watch" event says why
 	case e.Contact != nil && e.Kind == "watch":
 		return at + subscribed(s, *e.Contact)
 	case e.Contact != nil:
@@ -127,7 +132,7 @@ func asked(s style, kind string, r control.Request) string {
 	name := s.bold(clean(r.Name))
 	switch {
 	case r.State == "pending":
-		return "? " + name + " asks to see your status " + quoted(r.Note) + "  " + s.dim("answer: kith approve "+clean(r.Handle))
+		return "? " + name + " asks to see your status " + quoted(r.Note) + "  " + s.dim("answer: kith approve "+typed(r.Handle))
 	case r.State == "active":
 		return "  " + name + " sees your status"
 	case kind == "watcher":

@@ -93,7 +93,7 @@ func (s *Server) registerMe(api huma.API) {
 			inv := n.Invitation()
 			return &reply[Me]{Me{
 				Address: n.Address().String(), IM: n.Address().IM(), Pres: n.Address().Pres(),
-				Device: n.Device().String(), Invitation: inv.String(), Reach: noNil(s.cfg.Net.Describe(inv.Reach)),
+				Device: n.Device().String(), Invitation: inv.String(), Reach: noNil(s.cfg.Net.Status().Listen),
 				Home: s.cfg.Home, Version: s.cfg.Version, Started: utc(s.started), Status: StatusOf(n.Status()),
 			}}, nil
 		})

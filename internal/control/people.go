@@ -103,7 +103,7 @@ func (s *Server) contact(who identity.Address) (*reply[Contact], error) {
 func (s *Server) add(ctx context.Context, in *struct{ Body AddInput }) (*reply[Contact], error) {
 	inv, err := identity.ParseInvitation(in.Body.Invitation)
 	if err != nil {
-		return nil, badInput(err.Error(), "copy the whole invitation: `kith me` prints it")
+		return nil, badInput(err.Error(), "the whole link is what `kith me` prints on their side")
 	}
 	if inv.Address == s.cfg.Node.Address() {
 		return nil, badInput("this is your own address", "give your invitation to somebody else, and add theirs")

@@ -14,7 +14,7 @@ type Me struct {
 	Pres       string    `json:"pres" doc:"URI of the presentity (RFC 3859)"`
 	Device     string    `json:"device" doc:"id of this device, in hexadecimal"`
 	Invitation string    `json:"invitation" doc:"link that others add; its reach may improve over time"`
-	Reach      []string  `json:"reach" nullable:"false" doc:"network addresses in the invitation"`
+	Reach      []string  `json:"reach" nullable:"false" doc:"network addresses that others are told"`
 	Home       string    `json:"home" doc:"directory of the node's files"`
 	Version    string    `json:"version" doc:"of the program"`
 	Started    time.Time `json:"started"`
