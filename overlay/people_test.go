@@ -92,6 +92,13 @@ func (p *person) hears(s identity.Sealed) int {
 	return p.heard[s.Digest()]
 }
 
+// calls is how many requests and different publications came.
+func (p *person) calls() (asked, heard int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.asked), len(p.heard)
+}
+
 func (p *person) full() identity.Reach  { full, _ := p.Reach(); return full }
 func (p *person) brief() identity.Reach { _, brief := p.Reach(); return brief }
 

@@ -88,7 +88,9 @@ func TestPublishToDead(t *testing.T) {
 		alice, watchers := people[0], people[1:]
 		epoch := identity.NewEpoch()
 		net.Kill("p2")
+		watchers[2].mu.Lock()
 		watchers[2].deaf = true
+		watchers[2].mu.Unlock()
 		began := time.Now()
 		n, err := alice.Publish(t.Context(), epoch.Topic(time.Now()), alice.publication(t, epoch, "x"), reaches(watchers))
 		if n != 1 || err != nil {
@@ -126,7 +128,9 @@ func TestReconnect(t *testing.T) {
 			t.Errorf("%d came back", got)
 		}
 		s := alice.publication(t, epoch, "back")
-		if n, err := alice.Publish(t.Context(), topic, s, reaches([]*person{bob})); n != 1 || err != nil || bob.hears(s) != 1 {
+		n, err := alice.Publish(t.Context(), topic, s, reaches([]*person{bob}))
+		time.Sleep(time.Second)
+		if n != 1 || err != nil || bob.hears(s) != 1 {
 			t.Errorf("publish: %d, %v, heard %d", n, err, bob.hears(s))
 		}
 	})
