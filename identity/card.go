@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/x509"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -308,18 +307,4 @@ func signCard(c *Card, account ed25519.PrivateKey) (SignedCard, error) {
 		return SignedCard{}, fmt.Errorf("card of %d octets: at most %d", len(signed), maxCard)
 	}
 	return SignedCard{card: c, raw: signed}, nil
-}
-
-// padded gives the plaintext of a record: the length of the card, the card, and zeros up to one of the record sizes.
-func (c SignedCard) padded() []byte {
-	size := recordSizes[len(recordSizes)-1]
-	for _, size = range recordSizes {
-		if recordOverhead+2+len(c.raw) <= size {
-			break
-		}
-	}
-	text := make([]byte, size-recordOverhead)
-	binary.BigEndian.PutUint16(text, uint16(len(c.raw)))
-	copy(text[2:], c.raw)
-	return text
 }

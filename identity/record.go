@@ -119,11 +119,11 @@ func OpenRecord(a Address, key string, value []byte, now time.Time) (SignedCard,
 	if err != nil {
 		return SignedCard{}, fmt.Errorf("record of %s does not open", a.Short())
 	}
-	n := int(binary.BigEndian.Uint16(text))
-	if n > len(text)-2 || len(bytes.Trim(text[2+n:], "\x00")) > 0 {
-		return SignedCard{}, fmt.Errorf("record of %s: bad padding", a.Short())
+	raw, err := unpack(text)
+	if err != nil {
+		return SignedCard{}, fmt.Errorf("record of %s: %w", a.Short(), err)
 	}
-	card, err := ParseSignedCard(text[2 : 2+n])
+	card, err := ParseSignedCard(raw)
 	if err != nil {
 		return SignedCard{}, err
 	}
@@ -218,7 +218,11 @@ func (b blinding) sealRecord(c SignedCard, account ed25519.PrivateKey, now time.
 		return Record{}, err
 	}
 	head := slices.Clone(value)
-	value = aead.Seal(append(value, nonce[:]...), nonce[:], c.padded(), head)
+	text, err := c.pack()
+	if err != nil {
+		return Record{}, err
+	}
+	value = aead.Seal(append(value, nonce[:]...), nonce[:], text, head)
 	signature, err := key.sign(slices.Concat([]byte(recordContext), []byte{0}, value))
 	if err != nil {
 		return Record{}, err

@@ -196,19 +196,25 @@ func TestOpenRecordForeignCard(t *testing.T) {
 		return Record{slotKey(key.public), append(value, signature...)}
 	}
 	own := mustCard(t, mallory, 1)
-	long := own.padded()
+	long := mustPack(t, own)
 	binary.BigEndian.PutUint16(long, 65535)
-	dirty := own.padded()
+	dirty := mustPack(t, own)
 	dirty[len(dirty)-1] = 1
+	after := mustPack(t, own)
+	binary.BigEndian.PutUint16(after, binary.BigEndian.Uint16(after)+1)
+	bomb := mustPack(t, SignedCard{raw: make([]byte, 1<<20)})
 	for name, test := range map[string]struct {
 		text []byte
 		good bool
 	}{
-		"own card":         {own.padded(), true},
-		"foreign card":     {stolen.padded(), false},
-		"length too long":  {long, false},
-		"padding not zero": {dirty, false},
-		"no card":          {make([]byte, 2048-recordOverhead), false},
+		"own card":          {mustPack(t, own), true},
+		"foreign card":      {mustPack(t, stolen), false},
+		"length too long":   {long, false},
+		"padding not zero":  {dirty, false},
+		"octet after card":  {after, false},
+		"unpacks to 1 MiB":  {bomb, false},
+		"not packed at all": {append([]byte{0, 40}, bytes.Repeat([]byte{0xff}, 1024-recordOverhead-2)...), false},
+		"no card":           {make([]byte, 2048-recordOverhead), false},
 	} {
 		r := seal(test.text)
 		if err := CheckRecord(r.Key, r.Value, testTime); err != nil {
@@ -225,6 +231,15 @@ func TestOpenRecordForeignCard(t *testing.T) {
 	if _, err := OpenRecord(Address{}, good.Key, good.Value, testTime); err == nil {
 		t.Error("record opened for nobody")
 	}
+}
+
+func mustPack(t *testing.T, c SignedCard) []byte {
+	t.Helper()
+	text, err := c.pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 func TestRecordKeysOfDNS(t *testing.T) {
