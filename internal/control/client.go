@@ -75,23 +75,23 @@ func (c *Client) Add(ctx context.Context, in AddInput) (Contact, error) {
 
 // Contact returns one contact.
 func (c *Client) Contact(ctx context.Context, who string) (Contact, error) {
-	return get[Contact](ctx, c, person("contacts", who), nil)
+	return get[Contact](ctx, c, path("contacts", who), nil)
 }
 
 // Rename changes a petname.
 func (c *Client) Rename(ctx context.Context, who, name string) (Contact, error) {
-	return call[Contact](ctx, c, http.MethodPatch, person("contacts", who), map[string]any{"name": name})
+	return call[Contact](ctx, c, http.MethodPatch, path("contacts", who), map[string]any{"name": name})
 }
 
 // Remove forgets a contact.
 func (c *Client) Remove(ctx context.Context, who string) error {
-	_, err := call[nothing](ctx, c, http.MethodDelete, person("contacts", who), nil)
+	_, err := call[nothing](ctx, c, http.MethodDelete, path("contacts", who), nil)
 	return err
 }
 
 // Fetch returns somebody's presence document.
 func (c *Client) Fetch(ctx context.Context, who string) (Document, error) {
-	return get[Document](ctx, c, person("contacts", who)+"/document", nil)
+	return get[Document](ctx, c, path("contacts", who)+"/document", nil)
 }
 
 // Requests returns who asks to watch the owner, oldest first.
@@ -102,12 +102,12 @@ func (c *Client) Requests(ctx context.Context) ([]Request, error) {
 
 // Approve lets somebody watch the owner; name may be empty.
 func (c *Client) Approve(ctx context.Context, who, name string) (Contact, error) {
-	return call[Contact](ctx, c, http.MethodPost, person("requests", who)+"/approve", map[string]any{"name": name})
+	return call[Contact](ctx, c, http.MethodPost, path("requests", who)+"/approve", map[string]any{"name": name})
 }
 
 // Deny refuses somebody.
 func (c *Client) Deny(ctx context.Context, who string) error {
-	_, err := call[nothing](ctx, c, http.MethodPost, person("requests", who)+"/deny", nil)
+	_, err := call[nothing](ctx, c, http.MethodPost, path("requests", who)+"/deny", nil)
 	return err
 }
 
@@ -185,8 +185,8 @@ func (c *Client) Events(ctx context.Context, after uint64) iter.Seq2[Event, erro
 	}
 }
 
-// person is the path of something about one person.
-func person(kind, who string) string { return "/v1/" + kind + "/" + url.PathEscape(who) }
+// path is that of something about one person.
+func path(kind, who string) string { return "/v1/" + kind + "/" + url.PathEscape(who) }
 
 func get[T any](ctx context.Context, c *Client, path string, q url.Values) (T, error) {
 	if len(q) > 0 {

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -121,12 +122,12 @@ func (s *Server) fetch(ctx context.Context, in *whom) (*reply[Document], error) 
 		return nil, err
 	}
 	f, err := s.cfg.Node.Fetch(ctx, who)
-	if err != nil {
-		if errors.Is(err, node.ErrNotFound) {
-			return nil, newProblem(http.StatusNotFound, CodeNotFound, "no presence document of "+s.cfg.Node.Name(who)+" is known",
-				"they may not have approved you yet: see `kith ls`")
-		}
+	if _, refused := errors.AsType[*node.RefusedError](err); refused || errors.Is(err, context.DeadlineExceeded) {
 		return nil, problem(err)
+	}
+	if err != nil {
+		return nil, newProblem(http.StatusNotFound, CodeNotFound, fmt.Sprintf("no presence document of %s: %v", s.cfg.Node.Name(who), err),
+			"they may not have approved you, or not be reachable now: see `kith ls`")
 	}
 	return &reply[Document]{Document{
 		Address: who.String(), Name: s.cfg.Node.Name(who), Device: f.Device.String(),
