@@ -90,9 +90,7 @@ func (o *Overlay) transact(ctx context.Context, protocol string, to peer.AddrInf
 	if _, err := s.Write(out); err != nil {
 		return frame{}, fmt.Errorf("send: %w", err)
 	}
-	if err := s.CloseWrite(); err != nil {
-		return frame{}, fmt.Errorf("send: %w", err)
-	}
+	s.CloseWrite() // fails when the other side was quick and is done with the stream
 	in, err := readFrame(s)
 	if err != nil {
 		return frame{}, fmt.Errorf("receive: %w", err)

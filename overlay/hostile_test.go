@@ -27,6 +27,7 @@ func TestHostileRequests(t *testing.T) {
 		defer stop()
 		mallory, stop := on(t, net, "mallory", alice)
 		defer stop()
+		time.Sleep(time.Second)
 		honest := mallory.request(t, alice, "hello").Bytes()
 		epoch := mallory.publication(t, identity.NewEpoch(), "x").Bytes()
 		tests := []struct {

@@ -130,7 +130,8 @@ func TestReconnect(t *testing.T) {
 		s := alice.publication(t, epoch, "back")
 		n, err := alice.Publish(t.Context(), topic, s, reaches([]*person{bob}))
 		time.Sleep(time.Second)
-		if n != 1 || err != nil || bob.hears(s) != 1 {
+		// Pushed, or by the topic, or both: Hear tells.
+		if n != 1 || err != nil || bob.hears(s) == 0 {
 			t.Errorf("publish: %d, %v, heard %d", n, err, bob.hears(s))
 		}
 	})
