@@ -32,7 +32,8 @@ func (e *AmbiguousError) Error() string {
 // Add makes a person a contact and starts to watch them. The name is the
 // owner's own for them; an empty one becomes the local part of the address,
 // made unique. The note, at most 256 octets, greets them in the request.
-// Adding a contact again renews the hint of where to find them and asks again.
+// Adding a contact again renews the hint of where to find them and asks again;
+// adding somebody who asked to watch the owner approves that.
 func (n *Node) Add(ctx context.Context, inv identity.Invitation, name, note string) (Contact, error) {
 	if inv.Address == n.Address() {
 		return Contact{}, errors.New("that is your own address")
@@ -46,6 +47,9 @@ func (n *Node) Add(ctx context.Context, inv identity.Invitation, name, note stri
 		}
 	})
 	if err != nil {
+		return Contact{}, err
+	}
+	if err := n.admitPending(ctx, c.Person); err != nil {
 		return Contact{}, err
 	}
 	return c, n.watch(ctx, c.Person, note)
@@ -136,7 +140,9 @@ func (n *Node) Remove(ctx context.Context, who identity.Address) error {
 	if n.relation(who) != access.Contact {
 		return ErrNotFound
 	}
-	n.unwatch(ctx, who)
+	if err := n.unwatch(ctx, who); err != nil {
+		return err
+	}
 	if err := n.store.RemoveContact(ctx, who); err != nil {
 		return fmt.Errorf("remove contact: %w", err)
 	}

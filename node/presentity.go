@@ -210,13 +210,29 @@ func (n *Node) Approve(ctx context.Context, who identity.Address, name string) (
 	if err != nil {
 		return Contact{}, err
 	}
-	now := time.Now()
-	w.State, w.Event, w.Since, w.Expires = Active, "approved", now, now.Add(shortestSubscription*60)
-	if err := n.keepWatcher(ctx, *w, SawWatcher); err != nil {
+	if err := n.admitPending(ctx, who); err != nil {
 		return Contact{}, err
 	}
-	n.notifySoon(who)
 	return c, n.watch(ctx, who, "")
+}
+
+// approvedFor is how long an approved subscription lasts if its watcher does
+// not renew it.
+const approvedFor = time.Hour
+
+// admitPending makes a person's undecided request an active subscription.
+func (n *Node) admitPending(ctx context.Context, who identity.Address) error {
+	w := n.watcher(who)
+	if w == nil || w.State != Pending && w.State != Waiting {
+		return nil
+	}
+	now := time.Now()
+	w.State, w.Event, w.Since, w.Expires = Active, "approved", now, now.Add(approvedFor)
+	if err := n.keepWatcher(ctx, *w, SawWatcher); err != nil {
+		return err
+	}
+	n.notifySoon(who)
+	return nil
 }
 
 // Deny turns down a request. They are told if they can be reached.

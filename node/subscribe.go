@@ -103,7 +103,7 @@ func (n *Node) watch(ctx context.Context, who identity.Address, note string) err
 		return fmt.Errorf("keep watch: %w", err)
 	}
 	n.mu.Lock()
-	w.State, w.Reason = row.State, row.Reason
+	w.State, w.Reason, w.ending = row.State, row.Reason, false
 	w.note, w.failures, w.next = note, 0, time.Now()
 	if w.State != Active {
 		w.why = whyLooking
@@ -197,6 +197,8 @@ func (n *Node) ask(ctx context.Context, who identity.Address, w *watching) {
 	w.asking = false
 	before := n.viewOf(who, now)
 	switch {
+	case w.State == Terminated && !w.ending:
+		w.failures, w.next = 0, time.Time{}
 	case err != nil:
 		w.failures++
 		w.next = now.Add(retryDelay(w.failures))
@@ -210,8 +212,6 @@ func (n *Node) ask(ctx context.Context, who identity.Address, w *watching) {
 	case w.State == Pending:
 		w.failures, w.why = 0, whyPending
 		w.next = now.Add(jitter(pendingDelay))
-	default:
-		w.failures, w.next = 0, time.Time{}
 	}
 	v := n.viewOf(who, now)
 	n.mu.Unlock()
@@ -228,8 +228,13 @@ func (n *Node) ask(ctx context.Context, who identity.Address, w *watching) {
 // section 3.4.1).
 func (n *Node) subscribeTo(ctx context.Context, who identity.Address, w *watching) error {
 	n.mu.Lock()
-	id, serial, note := w.ID, w.Serial, w.note
+	id, serial, note, ending := w.ID, w.Serial, w.note, w.ending
+	w.ending = false
 	n.mu.Unlock()
+	if ending { // told once; what does not arrive lapses
+		_, err := n.subscribeOnce(ctx, who, id, 0, "")
+		return err
+	}
 	r, err := n.subscribeOnce(ctx, who, id, subscribeFor, note)
 	if err != nil {
 		return err
@@ -344,23 +349,23 @@ func (n *Node) answerNotify(ctx context.Context, o *identity.Opened, now time.Ti
 }
 
 // unwatch ends our subscription to a person: here at once, there if they can
-// be told now; else it lapses.
-func (n *Node) unwatch(ctx context.Context, who identity.Address) {
+// be told soon; else it lapses.
+func (n *Node) unwatch(ctx context.Context, who identity.Address) error {
 	n.mu.Lock()
 	w := n.watches[who]
-	if w == nil {
+	if w == nil || w.State == Terminated {
 		n.mu.Unlock()
-		return
+		return nil
 	}
 	row := w.Watch
-	row.State, row.Reason = Terminated, endedByOwner
-	w.Watch, w.next = row, time.Time{}
 	n.mu.Unlock()
+	row.State, row.Reason = Terminated, endedByOwner
 	if err := n.store.PutWatch(ctx, row); err != nil {
-		n.log.Error("end of watch not kept", "err", err)
+		return fmt.Errorf("keep end of watch: %w", err)
 	}
-	if _, err := n.subscribeOnce(ctx, who, row.ID, 0, ""); err != nil {
-		n.log.Debug("end of watch not told", "err", err)
-	}
+	n.mu.Lock()
+	w.Watch, w.ending, w.next = row, true, time.Now()
+	n.mu.Unlock()
 	wake(n.wakeWatch)
+	return nil
 }

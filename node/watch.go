@@ -29,6 +29,7 @@ type watching struct {
 	next     time.Time // when to ask again; zero is not by itself
 	failures int       // of asking, in a row
 	asking   bool
+	ending   bool     // to be told that we watch no longer
 	why      string   // why nothing is known yet, for people
 	topics   []string // listened to
 	devices  map[identity.DeviceID]*shown
@@ -60,7 +61,7 @@ func (n *Node) Hear(ctx context.Context, from string, s identity.Sealed) (fresh 
 	n.mu.Lock()
 	who, ok := n.epochs[string(s.KEKID())]
 	var epoch identity.Epoch
-	if w := n.watches[who]; ok && w != nil {
+	if w := n.watches[who]; ok && w != nil && w.State == Active {
 		epoch = w.Epoch
 	}
 	n.mu.Unlock()
@@ -269,6 +270,7 @@ func (n *Node) viewOf(who identity.Address, now time.Time) View {
 	v.Watch, v.Reason = w.State, w.why
 	if w.State == Terminated {
 		v.Reason = w.Reason
+		return v
 	}
 	var faces []face
 	for _, s := range w.devices {
