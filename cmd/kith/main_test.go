@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ func TestMain(m *testing.M) {
 //	until PATTERN COMMAND...   repeat a command until its output matches
 //	code N COMMAND...          run a command, which must end with this exit code
 //	keep VARIABLE FIELD        put a field of the JSON just printed into a variable
+//	crlf FILE...               end the lines of files as mail does
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -34,7 +36,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("NO_COLOR", "1")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "code": code, "keep": keep},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "code": code, "keep": keep, "crlf": crlf},
 	})
 }
 
@@ -93,6 +95,13 @@ func keep(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no field %s", args[1])
 	}
 	ts.Setenv(args[0], fmt.Sprint(fields[args[1]]))
+}
+
+func crlf(ts *testscript.TestScript, neg bool, args []string) {
+	for _, file := range args {
+		text := strings.ReplaceAll(ts.ReadFile(file), "\n", "\r\n")
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o600))
+	}
 }
 
 // TestHelp holds every command to an example, a description and JSON.

@@ -169,13 +169,14 @@ func (a *app) up(ctx context.Context, s settings) error {
 	})
 	quiet()
 	wg.Wait()
-	if ctx.Err() == nil || err == nil {
-		if err == nil {
-			a.say("Bye.")
-		}
-		return err
+	switch {
+	case err == nil:
+		a.say("Bye.")
+	case ctx.Err() == nil:
+		return err // it did not end by a signal
+	default:
+		a.say("Bye. Not everybody could be told; they see it when your lease of %v ends.", s.lease)
 	}
-	a.say("Left, but not everybody could be told (%v); they will see it when the lease ends.", err)
 	return nil
 }
 
