@@ -149,7 +149,7 @@ func (k *Keys) SignCard(serial uint64, reach Reach, now time.Time) (SignedCard, 
 		return SignedCard{}, fmt.Errorf("card: %w", err)
 	}
 	if !k.ownDomain() {
-		return signed, nil // found by a name record, design 4.3, not by the address alone
+		return signed, nil // found by a name record, not by the address alone
 	}
 	if signed.records, err = records(signed, k.account, now); err != nil {
 		return SignedCard{}, fmt.Errorf("card: %w", err)

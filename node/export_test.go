@@ -36,3 +36,12 @@ func ReadResponse(body []byte) (Said, error) {
 	}
 	return s, nil
 }
+
+// FillContacts makes a node believe that it has so many contacts.
+func FillContacts(n *Node, who func(i int) identity.Address, count int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i := range count {
+		n.contacts[who(i)] = &Contact{Person: who(i), Name: who(i).Local()}
+	}
+}

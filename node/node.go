@@ -29,7 +29,7 @@ const (
 	longestLease  = 24 * time.Hour
 )
 
-// Limits of a node (design section 12).
+// Limits of a node (doc/spec/limits.md).
 const (
 	MaxContacts = 10000
 	MaxRequests = 100 // strangers whose request waits for a decision

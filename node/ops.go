@@ -83,7 +83,7 @@ type notify struct {
 	standing standing
 }
 
-// lease says that a device and its document are still good (design 5.2).
+// lease says that a device and its document are still good (doc/spec/publication.md section 3).
 type lease struct {
 	audience [16]byte
 	version  Version

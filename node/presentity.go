@@ -264,7 +264,7 @@ func (n *Node) endWatcher(ctx context.Context, who identity.Address, event strin
 }
 
 // newEpoch replaces the key of the contacts audience and sends it to each
-// remaining member alone (design 5.3). Those not reached now get it with their
+// remaining member alone (doc/spec/publication.md section 1). Those not reached now get it with their
 // next renewal.
 func (n *Node) newEpoch(ctx context.Context) error {
 	epoch := identity.NewEpoch()

@@ -31,7 +31,7 @@ type Mine struct {
 }
 
 // audience is a set of watchers with equal permissions: one key, one topic, one
-// document (design 5.3).
+// document (doc/spec/publication.md section 1).
 type audience struct {
 	epoch    identity.Epoch
 	reserved uint64          // last sequence number given to a document

@@ -9,7 +9,7 @@ import (
 	"github.com/kith-im/kith/identity"
 )
 
-// exchangeTimeout bounds one exchange with one device (design section 12).
+// exchangeTimeout bounds one exchange with one device (doc/spec/limits.md).
 const exchangeTimeout = 15 * time.Second
 
 // errNobody says that no card of a person can be found. Whoever asked tries
