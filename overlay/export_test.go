@@ -3,8 +3,10 @@ package overlay
 import (
 	"context"
 
+	"github.com/kith-im/kith/identity"
 	recordpb "github.com/libp2p/go-libp2p-record/pb"
 	"github.com/libp2p/go-libp2p/core/host"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // Sees is how many devices this one sees in a topic by pubsub.
@@ -36,8 +38,13 @@ func (o *Overlay) Shout(ctx context.Context, topic string, data []byte) error {
 
 // PutTo sends a record to one device by the LAN protocol.
 func (o *Overlay) PutTo(ctx context.Context, to *Overlay, key string, value []byte) error {
-	return o.names.lan.ask.PutValue(ctx, to.host.ID(), &recordpb.Record{Key: []byte(key), Value: value})
+	return o.names.lan.puts.PutValue(ctx, to.host.ID(), &recordpb.Record{Key: []byte(key), Value: value})
 }
 
 // PutsAllowed is how many records a minute are taken from a device.
 const PutsAllowed = putsPerMinute
+
+// Over is a brief reach of a device by one address only.
+func Over(o *Overlay, address string) identity.Reach {
+	return briefReach(o.host.ID(), []ma.Multiaddr{ma.StringCast(address)})
+}

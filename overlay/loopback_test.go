@@ -10,12 +10,14 @@ import (
 
 	"github.com/kith-im/kith/identity"
 	"github.com/kith-im/kith/overlay"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 )
 
-// eventually looks every 10 ms of real time, for at most 10 s.
-func eventually(t *testing.T, what string, ok func() bool) {
+// within looks every 10 ms of real time, until ok or for so long.
+func within(t *testing.T, d time.Duration, ok func() bool) bool {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -23,8 +25,17 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("not within 10 s: %s", what)
+			return false
 		}
+	}
+	return true
+}
+
+// eventually is 10 s.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	if !within(t, 10*time.Second, ok) {
+		t.Fatalf("not within 10 s: %s", what)
 	}
 }
 
@@ -124,5 +135,63 @@ func TestDefaults(t *testing.T) {
 	defer stop()
 	if again.Port() != port {
 		t.Errorf("port %d, want %d", again.Port(), port)
+	}
+}
+
+// TestRelayed exchanges with a device that can be reached through a third only.
+func TestRelayed(t *testing.T) {
+	listen := []string{"/ip4/127.0.0.1/tcp/0"}
+	relay, stop := start(t, "relay", overlay.Config{Listen: listen, Public: true})
+	defer stop()
+	alice, stop := start(t, "alice", overlay.Config{Listen: listen})
+	defer stop()
+	bob, stop := start(t, "bob", overlay.Config{Listen: listen})
+	defer stop()
+	if acks, err := alice.Announce(t.Context(), alice.card(t)); acks != 0 || err != nil {
+		t.Errorf("announce alone: %d, %v", acks, err)
+	}
+	third := *host.InfoFromHost(relay.Host())
+	eventually(t, "a reservation", func() bool {
+		if err := alice.Connect(t.Context(), relay.Overlay); err != nil {
+			t.Fatal(err)
+		}
+		_, err := client.Reserve(t.Context(), alice.Host(), third)
+		return err == nil
+	})
+	reach := overlay.Over(alice.Overlay, relay.Addresses()[0]+"/p2p-circuit")
+	card, found, err := bob.Resolve(t.Context(), alice.keys.Address(), reach)
+	if !found || err != nil || card.IsZero() {
+		t.Errorf("resolve: %v, %v", found, err)
+	}
+	request := bob.request(t, alice, strings.Repeat("long ", 40_000))
+	if response, err := bob.Exchange(t.Context(), "/kith/im/1", reach, request); err != nil || response.Digest() != request.Digest() {
+		t.Errorf("exchange: %v", err)
+	}
+	for _, c := range bob.Host().Network().ConnsToPeer(alice.Host().ID()) {
+		t.Logf("limited: %v", c.Stat().Limited)
+	}
+	epoch := identity.NewEpoch()
+	s := bob.publication(t, epoch, "here")
+	if n, err := bob.Publish(t.Context(), epoch.Topic(time.Now()), s, []identity.Reach{reach}); n != 1 || err != nil || alice.hears(s) == 0 {
+		t.Errorf("publish: %d, %v", n, err)
+	}
+}
+
+// TestLAN finds a neighbour by mDNS alone.
+func TestLAN(t *testing.T) {
+	alice, stop := start(t, "alice", overlay.Config{LAN: true})
+	defer stop()
+	bob, stop := start(t, "bob", overlay.Config{LAN: true})
+	defer stop()
+	began := time.Now()
+	if !within(t, 5*time.Second, func() bool { return alice.Status().LAN > 0 && bob.Status().LAN > 0 }) {
+		t.Skip("no multicast on this machine")
+	}
+	t.Logf("found in %v", time.Since(began))
+	if acks, err := alice.Announce(t.Context(), alice.card(t)); acks < 1 || err != nil {
+		t.Errorf("announce: %d, %v", acks, err)
+	}
+	if _, found, err := bob.Resolve(t.Context(), alice.keys.Address()); !found || err != nil {
+		t.Errorf("resolve: %v, %v", found, err)
 	}
 }

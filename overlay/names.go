@@ -40,19 +40,20 @@ const (
 // names finds and stores address records, in two DHTs on one host: a WAN of
 // devices that everybody can reach, and a LAN that every device serves.
 type names struct {
-	host  host.Host
-	store *store // what both DHTs keep here
-	wan   *table
-	lan   *table
-	calls sync.WaitGroup // goroutines of Resolve and Lookup
-	puts  *meter
+	host   host.Host
+	store  *store // what both DHTs keep here
+	wan    *table
+	lan    *table
+	direct *dhtpb.ProtocolMessenger // asks single devices
+	calls  sync.WaitGroup           // goroutines of Resolve and Lookup
+	puts   *meter
 }
 
-// table is one DHT, and the way to ask a single device by its protocol.
+// table is one DHT, and the way to put records to single devices in it.
 type table struct {
 	name string // "wan", "lan", in reports
 	*dht.IpfsDHT
-	ask *dhtpb.ProtocolMessenger
+	puts *dhtpb.ProtocolMessenger
 }
 
 func newNames(h host.Host, g *gate, cfg Config) (*names, error) {
@@ -71,6 +72,9 @@ func newNames(h host.Host, g *gate, cfg Config) (*names, error) {
 		mode = dht.ModeServer
 	}
 	var err error
+	if n.direct, err = dhtpb.NewProtocolMessenger(direct{h}); err != nil {
+		return nil, err
+	}
 	n.wan, err = newTable("wan", guardedHost{h, g}, append(common,
 		dht.ProtocolPrefix(wanPrefix),
 		dht.Mode(mode),
@@ -99,11 +103,11 @@ func newTable(name string, h host.Host, options []dht.Option) (*table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s DHT: %w", name, err)
 	}
-	ask, err := dhtpb.NewProtocolMessenger(d.MessageSender())
+	puts, err := dhtpb.NewProtocolMessenger(d.MessageSender())
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return &table{name, d, ask}, nil
+	return &table{name, d, puts}, nil
 }
 
 func (n *names) close() error {
@@ -220,7 +224,7 @@ func (n *names) put(ctx context.Context, r identity.Record) int {
 				wg.Go(func() { // until the put times out
 					ctx, cancel := context.WithTimeout(ctx, putTimeout)
 					defer cancel()
-					if err := t.ask.PutValue(ctx, p, &recordpb.Record{Key: []byte(r.Key), Value: r.Value}); err == nil {
+					if err := t.puts.PutValue(ctx, p, &recordpb.Record{Key: []byte(r.Key), Value: r.Value}); err == nil {
 						mu.Lock()
 						acks[p] = true
 						mu.Unlock()

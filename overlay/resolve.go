@@ -156,7 +156,7 @@ func (o *Overlay) searchHint(ctx context.Context, hint identity.Reach, keys [3]s
 }
 
 func (o *Overlay) askDirectly(ctx context.Context, p peer.ID, key string) []byte {
-	rec, _, err := o.names.lan.ask.GetValue(network.WithAllowLimitedConn(ctx, "kith lookup"), p, key)
+	rec, _, err := o.names.direct.GetValue(ctx, p, key)
 	if err != nil || rec == nil {
 		return nil
 	}

@@ -3,6 +3,8 @@ package overlay_test
 import (
 	"fmt"
 	"net/netip"
+	"os"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -234,3 +236,89 @@ func TestAloneThenSomebody(t *testing.T) {
 }
 
 var _ overlay.Handler = (*person)(nil)
+
+// TestManyLookups is a network in which most devices do not keep the record that
+// is looked for.
+func TestManyLookups(t *testing.T) {
+	if os.Getenv("KITH_SCALE") == "" {
+		t.Skip("100 nodes: set KITH_SCALE")
+	}
+	simulate(t, overlaytest.Uniform(8), func(t *testing.T, net *overlaytest.Net) {
+		people, stop := crowd(t, net, 100)
+		defer stop()
+		time.Sleep(10 * time.Minute)
+		for _, p := range people[:10] {
+			began := time.Now()
+			acks, err := p.Announce(t.Context(), p.card(t))
+			if err != nil || acks < 15 {
+				t.Errorf("announce: %d, %v", acks, err)
+			}
+			t.Logf("announced to %d in %v; table %d, connected %d", acks, time.Since(began), p.Status().WAN, p.Status().Connected)
+		}
+		var times []time.Duration
+		for _, p := range people[50:] {
+			for _, who := range people[:10] {
+				began := time.Now()
+				_, found, err := p.Resolve(t.Context(), who.keys.Address())
+				times = append(times, time.Since(began))
+				if err != nil || !found {
+					t.Errorf("resolve: %v, %v", found, err)
+				}
+			}
+		}
+		slices.Sort(times)
+		t.Logf("lookups: median %v, 99 %% %v, most %v", times[len(times)/2], times[len(times)*99/100], times[len(times)-1])
+		times = nil
+		for _, p := range people[:20] {
+			began := time.Now()
+			_, found, err := p.Resolve(t.Context(), nobody(t))
+			times = append(times, time.Since(began))
+			if found || err != nil || times[len(times)-1] > 10*time.Second {
+				t.Errorf("resolve nobody: %v, %v", found, err)
+			}
+		}
+		slices.Sort(times)
+		t.Logf("not found: median %v, most %v", times[len(times)/2], times[len(times)-1])
+		report, err := people[60].Lookup(t.Context(), people[3].keys.Address(), people[3].full(), people[4].brief())
+		if err != nil || !report.Found || len(report.Probes) != 12 {
+			t.Errorf("lookup: %+v, %v", report.Probes, err)
+		}
+		for _, p := range report.Probes {
+			t.Logf("%+v", p)
+		}
+	})
+}
+
+// TestCut listens through a cut that is shorter than a connection's patience,
+// and through one that is longer.
+func TestCut(t *testing.T) {
+	simulate(t, overlaytest.Uniform(9), func(t *testing.T, net *overlaytest.Net) {
+		alice, stop := on(t, net, "alice")
+		defer stop()
+		bob, stop := on(t, net, "bob")
+		defer stop()
+		epoch := identity.NewEpoch()
+		topic := epoch.Topic(time.Now())
+		if err := bob.Listen(topic, []identity.Reach{alice.full()}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		for _, cut := range []time.Duration{5 * time.Second, 10 * time.Minute} {
+			net.Cut("alice", "bob")
+			lost := alice.publication(t, epoch, "during "+cut.String())
+			n, err := alice.Publish(t.Context(), topic, lost, reaches([]*person{bob}))
+			t.Logf("cut for %v: reached %d, %v", cut, n, err)
+			time.Sleep(cut)
+			net.Heal("alice", "bob")
+			time.Sleep(100 * time.Second)
+			s := alice.publication(t, epoch, "after "+cut.String())
+			if n, err := alice.Publish(t.Context(), topic, s, reaches([]*person{bob})); n != 1 || err != nil {
+				t.Errorf("publish after %v: %d, %v", cut, n, err)
+			}
+			time.Sleep(time.Second)
+			if bob.hears(s) == 0 {
+				t.Errorf("not heard after %v", cut)
+			}
+		}
+	})
+}

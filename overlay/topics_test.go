@@ -171,3 +171,36 @@ func TestTopicLimits(t *testing.T) {
 		}
 	})
 }
+
+// TestBurst hears all of a thousand topics that speak at once.
+func TestBurst(t *testing.T) {
+	simulate(t, overlaytest.Uniform(10), func(t *testing.T, net *overlaytest.Net) {
+		alice, stop := on(t, net, "alice")
+		defer stop()
+		bob, stop := on(t, net, "bob")
+		defer stop()
+		s := alice.publication(t, identity.NewEpoch(), "x")
+		name := func(i int) string { return fmt.Sprintf("k1/%022d", i) }
+		for i := range 1000 {
+			if err := bob.Listen(name(i), []identity.Reach{alice.full()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(2 * time.Second)
+		if n, err := alice.Publish(t.Context(), name(0), s, reaches([]*person{bob})); n != 1 || err != nil {
+			t.Fatalf("publish: %d, %v", n, err)
+		}
+		time.Sleep(5 * time.Second)
+		before := bob.hears(s)
+		for i := range 1000 {
+			if _, err := alice.Publish(t.Context(), name(i), s, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5 * time.Second)
+		// The first topic's was heard before, and its second copy is dropped.
+		if got := bob.hears(s) - before; got < 999 {
+			t.Errorf("heard %d of 1000", got)
+		}
+	})
+}
