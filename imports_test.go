@@ -33,6 +33,7 @@ var edges = map[string]string{
 	"cpim/imdn":        "cpim internal/rfc3339 internal/xmlscan",
 	"pidf/rpid":        "",
 	"pidf":             "pidf/rpid internal/rfc3339 internal/xmlscan",
+	"pidf/diff":        "internal/xmlscan",
 
 	// People, and the devices they use.
 	"identity/cms":        "",
@@ -60,7 +61,7 @@ var edges = map[string]string{
 // the standard library only what is named here is restricted.
 var outside = []struct{ imports, users string }{
 	// The network.
-	{"github.com/libp2p/ github.com/multiformats/ github.com/ipfs/go-datastore/", "overlay overlay/overlaytest"},
+	{"github.com/libp2p/ github.com/multiformats/ github.com/ipfs/go-datastore/ google.golang.org/protobuf/", "overlay overlay/overlaytest"},
 	{"net", "overlay overlay/overlaytest internal/control cmd/kith"},
 	{"net/http", "internal/control cmd/kith"},
 	{"net/rpc/ net/smtp net/http/httptest net/http/httputil net/http/pprof crypto/tls", ""},
