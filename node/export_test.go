@@ -45,3 +45,35 @@ func FillContacts(n *Node, who func(i int) identity.Address, count int) {
 		n.contacts[who(i)] = &Contact{Person: who(i), Name: who(i).Local()}
 	}
 }
+
+// ResponseEntity answers a request: with success and, given an id, the standing
+// of a subscription.
+func ResponseEntity(trans string, digest [32]byte, id *SubscriptID, state State, serial uint64) identity.Entity {
+	r := response{trans: trans, digest: digest}
+	if id != nil {
+		r.standing = &standing{id: *id, state: state, serial: serial, duration: time.Hour}
+	}
+	body, err := r.marshal()
+	if err != nil {
+		panic(err)
+	}
+	return identity.Entity{Type: typeResponse, Body: body}
+}
+
+// NotifyEntity tells a watcher how its subscription stands.
+func NotifyEntity(id SubscriptID, state State, serial uint64) identity.Entity {
+	body, err := notify{trans: newTransID(), standing: standing{id: id, state: state, serial: serial, duration: time.Hour, reason: "told"}}.marshal()
+	if err != nil {
+		panic(err)
+	}
+	return identity.Entity{Type: typeNotify, Body: body}
+}
+
+// ReadSubscribe reads who is to be answered how.
+func ReadSubscribe(body []byte) (trans string, id SubscriptID, err error) {
+	s, err := parseSubscribe(body)
+	if err != nil {
+		return "", SubscriptID{}, err
+	}
+	return string(s.trans[:]), s.id, nil
+}
