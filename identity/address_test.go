@@ -176,7 +176,7 @@ func TestParseLink(t *testing.T) {
 		{"im:fred@example.com?body=%C3%A9%0D%0A", Link{"im", fred, "", "é\r\n"}, true},
 		{"im:", Link{Scheme: "im"}, true},
 		{"im:?subject=x", Link{Scheme: "im", Subject: "x"}, true},
-		{"im:fred@example.com?", Link{Scheme: "im", Address: fred}, true},
+		{"im:fred@example.com?", Link{}, false},
 		{"im:fred@example.com?subject", Link{}, false},
 		{"im:fred@example.com?subject=%0A", Link{}, false},
 		{"im:fred@example.com?subject=a&subject=b", Link{}, false},

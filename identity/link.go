@@ -19,8 +19,8 @@ type Link struct {
 	Body    string  // UTF-8
 }
 
-// ParseLink reads a URI of at most 8 KiB by RFC 3859 and 3860, appendix A. Headers are split at their first "="; only subject and body are
-// honoured, in any case and once each, and others are dropped.
+// ParseLink reads a URI of at most 8 KiB by RFC 3859 and 3860, appendix A. Headers are split at "&", then at their first "=", which each must
+// have; only subject and body are honoured, in any case and once each, and others are dropped.
 func ParseLink(s string) (Link, error) {
 	if len(s) > maxLink {
 		return Link{}, fmt.Errorf("link longer than %d octets", maxLink)
@@ -37,7 +37,7 @@ func ParseLink(s string) (Link, error) {
 			return Link{}, fmt.Errorf("link %.80q: %w", s, err)
 		}
 	}
-	if headers == "" {
+	if !found {
 		return link, nil
 	}
 	if err := link.parseHeaders(headers); err != nil {
@@ -61,10 +61,11 @@ func (l *Link) parseHeaders(s string) error {
 		if err != nil {
 			return fmt.Errorf("header %.40q: %w", name, err)
 		}
-		if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
-			return fmt.Errorf("header %.40q: not text", name)
+		name = strings.ToLower(name)
+		if honoured := name == "subject" || name == "body"; honoured && (!utf8.ValidString(value) || strings.ContainsRune(value, 0)) {
+			return fmt.Errorf("header %s: not text", name)
 		}
-		switch strings.ToLower(name) {
+		switch name {
 		case "subject":
 			if subject || strings.ContainsAny(value, "\r\n") {
 				return errors.New("subject must be one line, once")
