@@ -128,7 +128,7 @@ func Answer(m *cpim.Message, r Report) (cpim.Draft, error) {
 		DateTime:  r.Time,
 		MessageID: r.MessageID,
 		Content: cpim.Content{
-			Header: []cpim.MIMEField{{Name: "Content-Type", Value: MediaType}, {Name: "Content-Disposition", Value: ContentDisp}},
+			Header: []cpim.MIMEField{{Name: "Content-Type", Value: MediaType}, {Name: "Content-Disposition", Value: notification}},
 			Body:   body,
 		},
 	}

@@ -53,6 +53,9 @@ func Requests(m *cpim.Message) ([]Request, error) {
 			if r, rest, more, ok = scanRequest(rest); !ok {
 				return nil, errors.New("imdn: malformed " + disposition)
 			}
+			if len(list) == MaxValues {
+				return nil, fmt.Errorf("imdn: more than %d requests", MaxValues)
+			}
 			list = append(list, r)
 		}
 	}
@@ -155,6 +158,9 @@ func mailboxes(m *cpim.Message, name string) ([]cpim.Mailbox, error) {
 		if !ok || len(h.Params) > 0 {
 			return nil, errors.New("imdn: malformed " + name)
 		}
+		if len(list) == MaxValues {
+			return nil, fmt.Errorf("imdn: more than %d %s", MaxValues, name)
+		}
 		list = append(list, box)
 	}
 	return list, nil
@@ -186,8 +192,8 @@ func writeMailbox(box cpim.Mailbox) (string, error) {
 // and its content, and must be no notification: for one, none can be asked.
 func AddRequest(d *cpim.Draft, names ...string) error {
 	switch {
-	case len(names) == 0:
-		return errors.New("imdn: request for nothing")
+	case len(names) == 0 || len(names) > MaxValues:
+		return fmt.Errorf("imdn: %d requests, want 1 to %d", len(names), MaxValues)
 	case d.DateTime.IsZero():
 		return errors.New("imdn: request in a message without DateTime")
 	case looksLikeOne(d.Content):

@@ -74,6 +74,13 @@ func TestRequests(t *testing.T) {
 	if d := cmp.Diff(req("display", "processing"), got); d != "" || err != nil {
 		t.Errorf("several headers: %v (-want +got):\n%s", err, d)
 	}
+	many := strings.Repeat("a,", imdn.MaxValues-1) + "a"
+	if got, err := imdn.Requests(asking(t, many)); err != nil || len(got) != imdn.MaxValues {
+		t.Errorf("as many as may be: %d, %v", len(got), err)
+	}
+	if got, err := imdn.Requests(asking(t, many+",a")); err == nil || got != nil {
+		t.Errorf("one more: %d", len(got))
+	}
 	if got, err := imdn.Requests(with(t)); got != nil || err != nil {
 		t.Errorf("no header: %v, %v", got, err)
 	}
@@ -101,6 +108,15 @@ func TestMailboxes(t *testing.T) {
 		got, err := imdn.RecordRoute(m)
 		if d := cmp.Diff(tt.want, got); d != "" || (err == nil) != (tt.want != nil) {
 			t.Errorf("%q: %v (-want +got):\n%s", tt.value, err, d)
+		}
+	}
+	for n, good := range map[int]bool{imdn.MaxValues: true, imdn.MaxValues + 1: false} {
+		var lines []string
+		for range n {
+			lines = append(lines, "imdn.IMDN-Route: <im:a@x.example>")
+		}
+		if got, err := imdn.Route(with(t, lines...)); (err == nil) != good || good && len(got) != n {
+			t.Errorf("%d routes: %d, %v", n, len(got), err)
 		}
 	}
 	m := with(t, "imdn.IMDN-Route: <im:a@x.example>", "x.IMDN-Route: <im:b@x.example>", "imdn.Original-To: List <im:list@x.example>")

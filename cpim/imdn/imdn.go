@@ -18,21 +18,23 @@
 // From of a message is true, without which an answer may hit a bystander.
 //
 // Limits: a payload has at most [MaxSize] octets, a message at most
-// [MaxPayloads] of them. Reading is linear in the input.
+// [MaxPayloads] of them, and in its headers at most [MaxValues] requests and as
+// many addresses of each kind. Reading is linear in the input.
 package imdn
 
 import "fmt"
 
 // Names that RFC 5438 registers.
 const (
-	Namespace   = "urn:ietf:params:xml:ns:imdn" // of the payload's elements; headers are in cpim.NSIMDN
-	MediaType   = "message/imdn+xml"
-	ContentDisp = "notification" // value of Content-Disposition
+	Namespace = "urn:ietf:params:xml:ns:imdn" // of the payload's elements; headers are in cpim.NSIMDN
+	MediaType = "message/imdn+xml"
 )
 
+// Limits on what is read and written.
 const (
 	MaxSize     = 16 << 10 // octets of a payload
 	MaxPayloads = 1024     // payloads in an aggregated notification
+	MaxValues   = 64       // values of a kind in the headers of a message
 )
 
 // A Type is one of the disposition types of section 5. A message is answered

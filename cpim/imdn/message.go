@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net/textproto"
 	"strings"
 
 	"github.com/kith-im/kith/cpim"
 )
+
+// notification is the Content-Disposition of a notification (section 15.4).
+const notification = "notification"
 
 // IsNotification tells whether m is a notification, alone or aggregated, by its
 // Content-Disposition and its media type (sections 8.3 and 9). Its payload may
@@ -20,21 +24,48 @@ func IsNotification(m *cpim.Message) bool {
 	return err == nil && disposed(c) && (mediatype == MediaType || mediatype == "multipart/mixed")
 }
 
-// looksLikeOne tells whether either mark of a notification is there: enough
-// not to answer it, nor to ask for answers.
+// looksLikeOne tells whether either mark of a notification is there, the type
+// even in a part (section 9): enough not to answer it, nor to ask for answers.
 func looksLikeOne(c cpim.Content) bool {
-	mediatype, _, _ := c.ContentType()
-	return mediatype == MediaType || disposed(c)
+	mediatype, params, _ := c.ContentType()
+	if mediatype == MediaType || disposed(c) {
+		return true
+	}
+	if !strings.HasPrefix(mediatype, "multipart/") || params["boundary"] == "" {
+		return false
+	}
+	parts := multipart.NewReader(bytes.NewReader(c.Body), params["boundary"])
+	for {
+		part, err := parts.NextRawPart()
+		if err != nil {
+			return false
+		}
+		if typ, _, err := fields(part.Header).ContentType(); err == nil && typ == MediaType {
+			return true
+		}
+	}
+}
+
+// fields gives the header of a part as that of a content.
+func fields(header textproto.MIMEHeader) cpim.Content {
+	var c cpim.Content
+	for name, values := range header {
+		for _, value := range values {
+			c.Header = append(c.Header, cpim.MIMEField{Name: name, Value: value})
+		}
+	}
+	return c
 }
 
 func disposed(c cpim.Content) bool {
 	value, _, _ := strings.Cut(c.Get("Content-Disposition"), ";")
-	return strings.EqualFold(strings.Trim(value, " \t"), ContentDisp)
+	return strings.EqualFold(strings.Trim(value, " \t"), notification)
 }
 
 // Read gives the payloads of a notification, of which an aggregated one
 // (section 8.3) has several. It fails as a whole if any of them is malformed,
-// and if m is no notification.
+// and if m is no notification. That m has a Message-ID of its own, as section
+// 7.2.1 demands and an example of section 8.1 forgets, is for cpim.CheckProfile.
 func Read(m *cpim.Message) ([]*Notification, error) {
 	if !IsNotification(m) {
 		return nil, errors.New("imdn: not a notification by its media type and disposition")
@@ -79,12 +110,7 @@ func readParts(parts *multipart.Reader) ([]*Notification, error) {
 		if len(list) == MaxPayloads {
 			return nil, fmt.Errorf("imdn: more than %d payloads", MaxPayloads)
 		}
-		var c cpim.Content
-		for name, values := range part.Header {
-			for _, value := range values {
-				c.Header = append(c.Header, cpim.MIMEField{Name: name, Value: value})
-			}
-		}
+		c := fields(part.Header)
 		if c.Body, err = io.ReadAll(part); err != nil {
 			return nil, fmt.Errorf("imdn: aggregated notification: %w", err)
 		}

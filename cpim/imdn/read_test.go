@@ -2,6 +2,7 @@ package imdn_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -60,6 +61,27 @@ func TestRead(t *testing.T) {
 		list, err := imdn.Read(m)
 		if len(list) != tt.want || (err == nil) != (tt.want > 0) {
 			t.Errorf("%s: %d payloads, %v", tt.name, len(list), err)
+		}
+	}
+}
+
+// TestPartsGetNoAnswer holds a multipart with a notification among its parts
+// for one, whatever is written over it.
+func TestPartsGetNoAnswer(t *testing.T) {
+	const ask = "NS: imdn <urn:ietf:params:imdn>\r\nFrom: <im:a@x.example>\r\nDateTime: 2008-04-04T12:16:49Z\r\nimdn.Message-ID: a\r\n" +
+		"imdn.Disposition-Notification: display\r\n\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+	const text = "--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n"
+	for content, want := range map[string]error{
+		text + "--b--\r\n": nil,
+		"no parts":         nil,
+		text + "--b\r\ncontent-type: Message/IMDN+xml\r\n\r\n" + payload + "\r\n--b--\r\n": imdn.ErrNotification,
+	} {
+		m, err := cpim.Parse([]byte(ask + content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := imdn.Check(m, imdn.Report{Disposition: imdn.Displayed}); !errors.Is(err, want) {
+			t.Errorf("%q: got %v, want %v", content, err, want)
 		}
 	}
 }
