@@ -1,6 +1,9 @@
 package pidf
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 const xsi = "http://www.w3.org/2001/XMLSchema-instance"
 
@@ -59,6 +62,32 @@ func isDomain(s string) bool {
 func isAbsoluteURI(s string) bool {
 	n := schemeLen(s)
 	return n > 0 && len(s) > n+1 && isURIText(s[n+1:])
+}
+
+// isResource reports whether s is an absolute URI that may have a fragment and
+// characters beyond ASCII, as RFC 4482 section 7 allows. A fetch takes no part
+// in that.
+func isResource(s string) bool {
+	n := schemeLen(s)
+	if n == 0 || len(s) <= n+1 || s[n+1] == '#' {
+		return false
+	}
+	rest, fragment, _ := strings.Cut(s[n+1:], "#")
+	return isIRIText(rest) && isIRIText(fragment)
+}
+
+// isIRIText is isURIText with all characters beyond ASCII.
+func isIRIText(s string) bool {
+	from := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			if !isURIText(s[from:i]) {
+				return false
+			}
+			from = i + 1
+		}
+	}
+	return isURIText(s[from:])
 }
 
 // schemeLen returns the length of the scheme of s, 0 if there is none.

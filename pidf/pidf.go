@@ -1,6 +1,7 @@
 // Package pidf reads and writes presence documents: the Presence Information
 // Data Format of RFC 3863, with the persons and devices of RFC 4479, the rich
-// presence of RFC 4480 and the display names of RFC 4482.
+// presence of RFC 4480, the names and links of RFC 4482, and for reading the
+// timed status of RFC 4481.
 //
 // Parse is for documents from kith peers: it accepts what RFC 3863 calls valid,
 // with the few choices named there. ParseLenient is for bridges. ParseMedia is
@@ -28,9 +29,10 @@ const MaxSize = 16 << 10
 
 // Namespaces of the elements that this package reads and writes by itself.
 const (
-	Namespace = "urn:ietf:params:xml:ns:pidf"            // RFC 3863
-	DataModel = "urn:ietf:params:xml:ns:pidf:data-model" // RFC 4479
-	CIPID     = "urn:ietf:params:xml:ns:pidf:cipid"      // RFC 4482
+	Namespace = "urn:ietf:params:xml:ns:pidf"              // RFC 3863
+	DataModel = "urn:ietf:params:xml:ns:pidf:data-model"   // RFC 4479
+	CIPID     = "urn:ietf:params:xml:ns:pidf:cipid"        // RFC 4482
+	Timed     = "urn:ietf:params:xml:ns:pidf:timed-status" // RFC 4481, read only: see Tuple.Timed
 )
 
 // Presence is one document about one presentity (RFC 3863 section 4.1.1).
@@ -54,10 +56,14 @@ type Tuple struct {
 
 	DeviceIDs    []string // devices that provide the service
 	Relationship *rpid.Relationship
+	ServiceClass *rpid.ServiceClass
 	Class        string // a group that the presentity made up, for filtering
 	UserInput    *rpid.UserInput
+	Privacy      []rpid.Privacy
+	StatusIcons  []rpid.StatusIcon
 	DisplayNames []Note // at most one of each language
-	Ext          []Element
+	Links        Links
+	Ext          []Element // timed status among them
 
 	Contact   *Contact // nil to hide it or if there is none
 	Notes     []Note   // about the service, never a substitute for status
@@ -83,13 +89,24 @@ const (
 
 // Contact is where a service is reached (section 4.1.5).
 type Contact struct {
-	URI      string // absolute; empty only beside an rpid:service-class
+	URI      string // absolute; empty only beside a service class without URIs
 	Priority Priority
 }
 
 // Note is a comment for people (section 4.1.6). Lang is the language tag in
 // force at the place, its own or that of an element around it; empty if none.
 type Note = rpid.Note
+
+// Links point from a tuple or person to what does not change with their status
+// (RFC 4482). Each is an absolute URI, or empty. To fetch one tells its owner
+// who is watching, from where and when (section 8); this package never does.
+type Links struct {
+	Card     string // a business card, as vCard
+	Homepage string
+	Icon     string // a picture of the person or service
+	Map      string
+	Sound    string // a jingle, or how the name is pronounced
+}
 
 // Person is one occurrence of what is known about the human (RFC 4479 section
 // 3.2). Several of them mean ambiguity, not several people.
@@ -98,9 +115,15 @@ type Person struct {
 	Activities   []rpid.Activities
 	Moods        []rpid.Moods
 	Spheres      []rpid.Sphere
+	PlaceTypes   []rpid.PlaceType
+	Places       []rpid.PlaceIs
+	Privacy      []rpid.Privacy
+	StatusIcons  []rpid.StatusIcon
+	TimeOffsets  []rpid.TimeOffset
 	UserInput    *rpid.UserInput
 	Class        string
 	DisplayNames []Note
+	Links        Links
 	Ext          []Element
 	Notes        []Note // see Presence.NotesFor
 	Timestamp    time.Time
@@ -122,7 +145,8 @@ type Device struct {
 type Element struct {
 	NS, Name string
 	// Raw are the octets as received, with declarations added for namespaces
-	// that were bound around them: they mean the same in any place.
+	// that were bound around them, and xml:lang if a language was in force
+	// there and the element holds text: they mean the same in any place.
 	Raw []byte
 	// MustUnderstand says that the element, or one in it, is marked as
 	// mandatory to understand (section 4.2.3); use it only if Understood.

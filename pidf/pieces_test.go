@@ -26,7 +26,14 @@ var pieces = [...]struct{ text, end string }{
 	{text: `<r:away/>`}, {text: `<r:lunch/>`}, {text: `<r:unknown/>`}, {text: `<r:other xml:lang="en">o</r:other>`}, {text: `<r:note>n</r:note>`},
 	{text: `<r:happy/>`}, {text: `<r:work/>`}, {text: `<r:self/>`}, {text: `<r:newword/>`}, {text: `<r:service-class><r:postal/></r:service-class>`},
 	{text: `<e:x a="e:b r:c q:d"/>`}, {text: `<q:x p:mustUnderstand="1"><q:y>q:z</q:y></q:x>`}, {text: `<x xmlns="urn:h:h"><y xmlns=""/></x>`},
-	{text: `<e:x><basic>open</basic></e:x>`}, {text: `<z xmlns=""/>`}, {text: `<rel:x xmlns:rel="rel"/>`}, {text: `<!-- c -->`}, {text: `text`}, {text: "\n "},
+	{text: `<e:x><basic>open</basic></e:x>`}, {text: `<z xmlns=""/>`}, {text: `<rel:x xmlns:rel="rel"/>`}, {text: `<lt:bus/>`}, {text: `<lt:other>hut</lt:other>`}, {text: `<r:place-type><lt:bicyle/></r:place-type>`},
+	{text: `<r:privacy e:z="1" z="2" p:mustUnderstand="1"><r:text/><r:audio/></r:privacy>`}, {`<r:privacy>`, `</r:privacy>`}, {`<r:place-type xml:lang="fr">`, `</r:place-type>`},
+	{text: `<r:place-is><r:audio><r:quiet/></r:audio></r:place-is>`}, {text: `<r:status-icon id="s">data:,</r:status-icon>`},
+	{text: `<r:time-offset description="x" xml:lang="en"> -60</r:time-offset>`}, {text: `<r:time-offset>x</r:time-offset>`},
+	{text: `<r:service-class><r:electronic/></r:service-class>`}, {`<r:service-class>`, `</r:service-class>`}, {text: `<r:postal/>`},
+	{text: `<c:card>u:x</c:card>`}, {text: `<c:sound>x</c:sound>`}, {text: `<ts:timed-status from="2001-10-27T16:49:29Z"><ts:basic>open</ts:basic></ts:timed-status>`},
+	{`<ts:timed-status from="2001-10-28T00:00:00Z">`, `</ts:timed-status>`}, {text: `<ts:note>n</ts:note>`},
+	{text: `<!-- c -->`}, {text: `text`}, {text: "\n "},
 }
 
 // FuzzPieces checks documents that are well-formed and nearly right, which a
@@ -54,7 +61,8 @@ func checkPieces(t *testing.T, picks []byte) {
 	var doc bytes.Buffer
 	doc.WriteString(`<?xml version="1.0"?><presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:p="urn:ietf:params:xml:ns:pidf"` +
 		` xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:r="urn:ietf:params:xml:ns:pidf:rpid"` +
-		` xmlns:c="urn:ietf:params:xml:ns:pidf:cipid" xmlns:e="urn:e:e" xmlns:q="urn:q:q" entity="pres:a@b.c">`)
+		` xmlns:c="urn:ietf:params:xml:ns:pidf:cipid" xmlns:lt="urn:ietf:params:xml:ns:location-type"` +
+		` xmlns:ts="urn:ietf:params:xml:ns:pidf:timed-status" xmlns:e="urn:e:e" xmlns:q="urn:q:q" entity="pres:a@b.c">`)
 	var open []string
 	for _, n := range picks {
 		if int(n) < len(pieces) {

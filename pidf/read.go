@@ -5,7 +5,6 @@ import (
 
 	"github.com/kith-im/kith/internal/rfc3339"
 	"github.com/kith-im/kith/internal/xmlscan"
-	"github.com/kith-im/kith/pidf/rpid"
 )
 
 // Parse reads a valid presence document; the error is a *SyntaxError. It
@@ -155,7 +154,7 @@ func (r *reader) inPresence(p *Presence, e *xmlscan.Elem, lang string, order *se
 		p.Devices = append(p.Devices, Device{})
 		err = r.device(&p.Devices[len(p.Devices)-1], e, lang)
 	default:
-		p.Ext, err = r.addExt(p.Ext, e, Namespace, section)
+		p.Ext, err = r.addExt(p.Ext, e, lang, Namespace, section)
 	}
 	if err == nil && !order.follows(rank) {
 		err = r.deviate(e, section, e.Name+" is out of order")
@@ -204,7 +203,7 @@ func (r *reader) tuple(t *Tuple, tuple *xmlscan.Elem, lang string) error {
 			err = r.inTuple(t, e, lang)
 		case e.Name == "status":
 			rank = 0
-			err = r.once(e, &status, section, func() error { return r.status(&t.Status, e) })
+			err = r.once(e, &status, section, func() error { return r.status(&t.Status, e, lang) })
 		case e.Name == "contact":
 			rank = 2
 			err = r.once(e, &contact, section, func() (err error) { t.Contact, err = r.contact(e); return })
@@ -227,7 +226,7 @@ func (r *reader) tuple(t *Tuple, tuple *xmlscan.Elem, lang string) error {
 	if status == 0 {
 		return r.deviate(tuple, section, "tuple without status")
 	}
-	if t.Contact != nil && t.Contact.URI == "" && !placeOnly(t.Ext) {
+	if t.Contact != nil && t.Contact.URI == "" && !t.placeOnly() {
 		return r.deviate(tuple, "3863 4.1.5", "contact is empty")
 	}
 	return nil
@@ -242,18 +241,13 @@ func (r *reader) once(e *xmlscan.Elem, seen *int, section string, read func() er
 	return read()
 }
 
-// placeOnly reports whether a tuple says that it is not reached by a URI (RFC
-// 4480 section 3.10).
-func placeOnly(ext []Element) bool {
-	for _, e := range ext {
-		if e.NS == rpid.Namespace && e.Name == "service-class" {
-			return true
-		}
-	}
-	return false
+// placeOnly reports whether a tuple says, or may say in another vocabulary,
+// that it is not reached by a URI (RFC 4480 section 3.10).
+func (t *Tuple) placeOnly() bool {
+	return t.ServiceClass != nil && (t.ServiceClass.Physical() || len(t.ServiceClass.Ext) > 0)
 }
 
-func (r *reader) status(s *Status, status *xmlscan.Elem) error {
+func (r *reader) status(s *Status, status *xmlscan.Elem, lang string) error {
 	const section = "3863 4.1.3"
 	if err := r.plain(status, section); err != nil {
 		return err
@@ -266,7 +260,7 @@ func (r *reader) status(s *Status, status *xmlscan.Elem) error {
 			rank = 0
 			err = r.basic(s, e)
 		} else {
-			s.Ext, err = r.addExt(s.Ext, e, Namespace, section)
+			s.Ext, err = r.addExt(s.Ext, e, lang, Namespace, section)
 		}
 		if err == nil && !order.follows(rank) {
 			err = r.deviate(e, section, "basic is out of order")

@@ -14,17 +14,24 @@ func (r *reader) inTuple(t *Tuple, e *xmlscan.Elem, lang string) (err error) {
 		if id, ok = r.value(e); ok {
 			t.DeviceIDs = append(t.DeviceIDs, id)
 		}
-	case e.Space == CIPID && e.Name == "display-name":
-		t.DisplayNames, ok = r.addName(t.DisplayNames, e, lang)
-	case e.Space == rpid.Namespace && e.Name == "class":
+	case e.Space == CIPID:
+		ok = r.cipid(&t.DisplayNames, &t.Links, e, lang)
+	case e.Space != rpid.Namespace:
+	case e.Name == "class":
 		ok = r.class(&t.Class, e)
-	case e.Space == rpid.Namespace && e.Name == "user-input":
+	case e.Name == "user-input":
 		ok = r.userInput(&t.UserInput, e)
-	case e.Space == rpid.Namespace && e.Name == "relationship":
+	case e.Name == "relationship":
 		ok = r.relationship(&t.Relationship, e, lang)
+	case e.Name == "service-class":
+		ok = r.serviceClass(&t.ServiceClass, e, lang)
+	case e.Name == "privacy":
+		t.Privacy, ok = r.privacy(t.Privacy, e, lang)
+	case e.Name == "status-icon":
+		t.StatusIcons, ok = r.statusIcon(t.StatusIcons, e)
 	}
 	if !ok {
-		t.Ext, err = r.addExt(t.Ext, e, Namespace, "3863 4.1.2")
+		t.Ext, err = r.addExt(t.Ext, e, lang, Namespace, "3863 4.1.2")
 	}
 	return err
 }
@@ -64,8 +71,8 @@ func (r *reader) person(p *Person, person *xmlscan.Elem, lang string) error {
 func (r *reader) inPerson(p *Person, e *xmlscan.Elem, lang string) (err error) {
 	ok := false
 	switch {
-	case e.Space == CIPID && e.Name == "display-name":
-		p.DisplayNames, ok = r.addName(p.DisplayNames, e, lang)
+	case e.Space == CIPID:
+		ok = r.cipid(&p.DisplayNames, &p.Links, e, lang)
 	case e.Space != rpid.Namespace:
 	case e.Name == "activities":
 		var w words[rpid.Activity]
@@ -80,16 +87,26 @@ func (r *reader) inPerson(p *Person, e *xmlscan.Elem, lang string) (err error) {
 		}
 	case e.Name == "sphere":
 		var s rpid.Sphere
-		if s, ok = r.sphere(e); ok {
+		if s, ok = r.sphere(e, lang); ok {
 			p.Spheres = append(p.Spheres, s)
 		}
+	case e.Name == "place-type":
+		p.PlaceTypes, ok = r.placeType(p.PlaceTypes, e, lang)
+	case e.Name == "place-is":
+		p.Places, ok = r.placeIs(p.Places, e, lang)
+	case e.Name == "privacy":
+		p.Privacy, ok = r.privacy(p.Privacy, e, lang)
+	case e.Name == "status-icon":
+		p.StatusIcons, ok = r.statusIcon(p.StatusIcons, e)
+	case e.Name == "time-offset":
+		p.TimeOffsets, ok = r.timeOffset(p.TimeOffsets, e, lang)
 	case e.Name == "class":
 		ok = r.class(&p.Class, e)
 	case e.Name == "user-input":
 		ok = r.userInput(&p.UserInput, e)
 	}
 	if !ok {
-		p.Ext, err = r.addExt(p.Ext, e, DataModel, "4479 5")
+		p.Ext, err = r.addExt(p.Ext, e, lang, DataModel, "4479 5")
 	}
 	return err
 }
@@ -123,7 +140,7 @@ func (r *reader) device(d *Device, device *xmlscan.Elem, lang string) error {
 				ok = r.userInput(&d.UserInput, e)
 			}
 			if !ok {
-				d.Ext, err = r.addExt(d.Ext, e, DataModel, section)
+				d.Ext, err = r.addExt(d.Ext, e, lang, DataModel, section)
 			}
 		}
 		if err == nil && !order.follows(rank) {
@@ -155,19 +172,4 @@ func (r *reader) value(e *xmlscan.Elem) (s string, ok bool) {
 	}
 	s = xmlscan.TrimSpace(r.doc.Text(e))
 	return s, s != ""
-}
-
-// addName reads a display name; one in a language that is there already is
-// left for Ext (RFC 4482 section 3.2).
-func (r *reader) addName(list []Note, e *xmlscan.Elem, lang string) ([]Note, bool) {
-	longer, err := r.addNote(list, e, lang, "4482 3.2")
-	if err != nil {
-		return list, false
-	}
-	for _, have := range list {
-		if equalLang(have.Lang, longer[len(list)].Lang) {
-			return list, false
-		}
-	}
-	return longer, true
 }

@@ -13,6 +13,7 @@ import (
 type words[W ~string] struct {
 	ID string
 	rpid.Span
+	Attrs  []rpid.Attr
 	Notes  []Note
 	Values []W
 	Other  []Note
@@ -22,7 +23,7 @@ type words[W ~string] struct {
 // readWords reads an enumeration of RPID: notes, then words. ok is false if it
 // is malformed, or if a foreign element in it must be understood.
 func readWords[W ~string](r *reader, e *xmlscan.Elem, lang string) (w words[W], ok bool) {
-	if marked(r.doc, e, rpid.Namespace) || !r.span(e, &w.ID, &w.Span, &lang) || r.strays(e) {
+	if marked(r.doc, e, rpid.Namespace) || !r.span(e, &w.ID, &w.Span, &w.Attrs, &lang) || r.strays(e) {
 		return w, false
 	}
 	for c := r.doc.First(e); c != nil; c = r.doc.Next(c) {
@@ -30,7 +31,7 @@ func readWords[W ~string](r *reader, e *xmlscan.Elem, lang string) (w words[W], 
 		late := len(w.Values)+len(w.Other)+len(w.Ext) > 0
 		switch {
 		case c.Space != rpid.Namespace:
-			w.Ext, ok = r.addForeign(w.Ext, c)
+			w.Ext, ok = r.addForeign(w.Ext, c, lang)
 		case c.Name == "note":
 			w.Notes, ok = r.text(w.Notes, c, lang)
 			ok = ok && (!late || r.lenient)
@@ -54,8 +55,8 @@ func readWords[W ~string](r *reader, e *xmlscan.Elem, lang string) (w words[W], 
 }
 
 // span reads the attributes of an element that may have a time span; others
-// are allowed on it and mean nothing here.
-func (r *reader) span(e *xmlscan.Elem, id *string, s *rpid.Span, lang *string) (ok bool) {
+// are allowed on it and kept.
+func (r *reader) span(e *xmlscan.Elem, id *string, s *rpid.Span, others *[]rpid.Attr, lang *string) (ok bool) {
 	ok = true
 	for _, a := range r.doc.Attrs(e) {
 		valid := true
@@ -63,16 +64,29 @@ func (r *reader) span(e *xmlscan.Elem, id *string, s *rpid.Span, lang *string) (
 		case a.Space == xmlscan.XML && a.Name == "lang" && (a.Value == "" || isLanguage(a.Value)):
 			*lang = a.Value
 		case a.Space != "":
+			*others = addAttr(*others, a)
 		case a.Name == "from":
 			s.From, valid = parseTime(a.Value)
 		case a.Name == "until":
 			s.Until, valid = parseTime(a.Value)
 		case a.Name == "id":
 			*id = a.Value
+		default:
+			*others = addAttr(*others, a)
 		}
 		ok = ok && (valid || r.lenient)
 	}
 	return ok
+}
+
+// addAttr keeps an attribute that RFC 4480 does not define, unless it is one
+// of XML or XML Schema, or a mark, which means nothing on what is understood.
+func addAttr(list []rpid.Attr, a xmlscan.Attr) []rpid.Attr {
+	switch {
+	case a.Space == xmlscan.XML || a.Space == xsi || isMark(a) || a.Space != "" && !isAbsoluteURI(a.Space):
+		return list
+	}
+	return append(list, rpid.Attr{NS: a.Space, Name: a.Name, Value: a.Value})
 }
 
 // strays reports whether text stands where only elements may.
@@ -89,28 +103,28 @@ func (r *reader) text(list []Note, e *xmlscan.Elem, lang string) ([]Note, bool) 
 	return longer, err == nil
 }
 
-// addForeign keeps an element that extends a list of words.
-func (r *reader) addForeign(list []rpid.Foreign, e *xmlscan.Elem) ([]rpid.Foreign, bool) {
+// addForeign keeps an element that extends a list of words, around which lang
+// is in force.
+func (r *reader) addForeign(list []rpid.Foreign, e *xmlscan.Elem, lang string) ([]rpid.Foreign, bool) {
 	if e.Space == "" {
 		return list, r.lenient
 	}
 	if !absoluteIn(r.doc, e) {
 		return list, true
 	}
-	raw, err := r.keep(e)
+	raw, err := r.keep(e, lang)
 	return append(list, rpid.Foreign{NS: e.Space, Name: e.Name, Raw: raw}), err == nil
 }
 
-func (r *reader) sphere(e *xmlscan.Elem) (s rpid.Sphere, ok bool) {
-	var lang string
-	if marked(r.doc, e, rpid.Namespace) || !r.span(e, &s.ID, &s.Span, &lang) {
+func (r *reader) sphere(e *xmlscan.Elem, lang string) (s rpid.Sphere, ok bool) {
+	if marked(r.doc, e, rpid.Namespace) || !r.span(e, &s.ID, &s.Span, &s.Attrs, &lang) {
 		return s, false
 	}
 	for c := r.doc.First(e); c != nil; c = r.doc.Next(c) {
 		ok := false
 		switch {
 		case c.Space != rpid.Namespace:
-			s.Ext, ok = r.addForeign(s.Ext, c)
+			s.Ext, ok = r.addForeign(s.Ext, c, lang)
 			ok = ok && s.Value == ""
 		case s.Value == "" && len(s.Ext) == 0:
 			s.Value = rpid.Role(c.Name)
@@ -136,7 +150,7 @@ func (r *reader) relationship(to **rpid.Relationship, e *xmlscan.Elem, lang stri
 		ok := false
 		switch {
 		case c.Space != rpid.Namespace:
-			rel.Ext, ok = r.addForeign(rel.Ext, c)
+			rel.Ext, ok = r.addForeign(rel.Ext, c, lang)
 			ok = ok && rel.Value == ""
 		case c.Name == "note":
 			rel.Notes, ok = r.text(rel.Notes, c, lang)
@@ -168,12 +182,15 @@ func (r *reader) userInput(to **rpid.UserInput, e *xmlscan.Elem) (ok bool) {
 		valid := true
 		switch {
 		case a.Space != "":
+			u.Attrs = addAttr(u.Attrs, a)
 		case a.Name == "idle-threshold":
 			u.IdleThreshold, valid = seconds(xmlscan.TrimSpace(a.Value))
 		case a.Name == "last-input":
 			u.LastInput, valid = parseTime(a.Value)
 		case a.Name == "id":
 			u.ID = a.Value
+		default:
+			u.Attrs = addAttr(u.Attrs, a)
 		}
 		if !valid && !r.lenient {
 			return false

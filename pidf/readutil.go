@@ -2,7 +2,6 @@ package pidf
 
 import (
 	"github.com/kith-im/kith/internal/xmlscan"
-	"github.com/kith-im/kith/pidf/rpid"
 )
 
 // attr handles an attribute that its element does not define. XML Schema
@@ -63,16 +62,17 @@ func (r *reader) head(e *xmlscan.Elem, id, lang *string, section string) error {
 	return r.elementsOnly(e, section)
 }
 
-// addExt keeps e as an extension. home is the namespace of its parent, whose
-// other elements are defined and do not include e.
-func (r *reader) addExt(list []Element, e *xmlscan.Elem, home, section string) ([]Element, error) {
+// addExt keeps e, around which lang is in force, as an extension. home is the
+// namespace of its parent, whose other elements are defined and do not include
+// e.
+func (r *reader) addExt(list []Element, e *xmlscan.Elem, lang, home, section string) ([]Element, error) {
 	if e.Space == home || e.Space == "" {
 		return list, r.deviate(e, section, "unknown element "+e.Name)
 	}
 	if !absoluteIn(r.doc, e) {
 		return list, nil
 	}
-	raw, err := r.keep(e)
+	raw, err := r.keep(e, lang)
 	if err != nil {
 		return nil, err
 	}
@@ -98,14 +98,14 @@ func absoluteIn(doc *xmlscan.Doc, e *xmlscan.Elem) bool {
 	return true
 }
 
-// keep copies the octets of e into the arena. Bindings add to them, so the sum
-// has a limit of its own.
-func (r *reader) keep(e *xmlscan.Elem) ([]byte, error) {
+// keep copies the octets of e, around which lang is in force, into the arena.
+// Bindings add to them, so the sum has a limit of its own.
+func (r *reader) keep(e *xmlscan.Elem, lang string) ([]byte, error) {
 	if need := len(r.doc.Source(e)) + 160; cap(r.arena)-len(r.arena) < need {
 		r.arena = make([]byte, 0, max(need, r.size/4))
 	}
 	n := len(r.arena)
-	r.arena = r.doc.AppendRaw(r.arena, e, Namespace, DataModel, CIPID, rpid.Namespace)
+	r.arena = r.doc.AppendRawIn(r.arena, e, lang)
 	raw := r.arena[n:len(r.arena):len(r.arena)]
 	if r.kept += len(raw); r.kept > 4*MaxSize {
 		return nil, r.fail(e, "3863 4.2", "extensions are too large")
@@ -128,13 +128,19 @@ func marked(doc *xmlscan.Doc, e *xmlscan.Elem, known string) bool {
 
 func hasMark(doc *xmlscan.Doc, e *xmlscan.Elem) bool {
 	for _, a := range doc.Attrs(e) {
-		if a.Name == "mustUnderstand" && (a.Space == Namespace || a.Space == "") {
+		if isMark(a) {
 			if v := xmlscan.TrimSpace(a.Value); v == "1" || v == "true" {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// isMark reports whether a is the mark of mandatory understanding, in either
+// spelling and of any value.
+func isMark(a xmlscan.Attr) bool {
+	return a.Name == "mustUnderstand" && (a.Space == Namespace || a.Space == "")
 }
 
 // Understood reports whether e may be used by a program that knows the elements

@@ -23,14 +23,13 @@ import (
 func TestParts(t *testing.T) {
 	open := pidf.Status{Basic: pidf.Open}
 	ext := []pidf.Element{{NS: "urn:example:x", Name: "x", Raw: []byte(`<x xmlns="urn:example:x"/>`)}}
-	card := []pidf.Element{{NS: pidf.CIPID, Name: "card", Raw: []byte(`<c:card xmlns:c="` + pidf.CIPID + `">https://example.com/a.vcf</c:card>`)}}
 	want := &pidf.Presence{Entity: "pres:a@example.com", Tuples: []pidf.Tuple{
 		{ID: "bare", Status: open},
 		{ID: "contact", Status: open, Contact: &pidf.Contact{URI: "im:a@example.com", Priority: priority("1")}},
 		{ID: "ext", Status: open, Ext: ext},
 		{ID: "both", Status: open, Contact: &pidf.Contact{URI: "mailto:a@example.com"}, Ext: ext},
 		{ID: "phone", Status: pidf.Status{Basic: pidf.Closed}, Contact: &pidf.Contact{URI: "tel:+4930123456"}},
-	}, Persons: []pidf.Person{{ID: "a", Ext: card}}}
+	}, Persons: []pidf.Person{{ID: "a", Links: pidf.Links{Card: "https://example.com/a.vcf"}}}}
 	doc, err := want.Marshal()
 	if err != nil {
 		t.Fatal(err)
@@ -45,9 +44,9 @@ func TestParts(t *testing.T) {
 }
 
 // TestNamespaces covers R2779-3.1.6 and R3863-4.1.1-xmlns: the writer declares
-// PIDF on the root, and no namespace but those of four RFCs.
+// PIDF on the root, and no namespace but those of five RFCs.
 func TestNamespaces(t *testing.T) {
-	ours := []string{pidf.Namespace, pidf.DataModel, rpid.Namespace, pidf.CIPID}
+	ours := []string{pidf.Namespace, pidf.DataModel, rpid.Namespace, pidf.CIPID, rpid.LocationType}
 	declaration := regexp.MustCompile(`xmlns(?::[a-z]+)?="([^"]*)"`)
 	for name, p := range written() {
 		doc, err := p.Marshal()
@@ -83,7 +82,7 @@ func TestLabel(t *testing.T) {
 func TestContents(t *testing.T) {
 	want := map[reflect.Type]string{
 		reflect.TypeFor[pidf.Presence](): "Entity Tuples Notes Persons Devices Ext",
-		reflect.TypeFor[pidf.Tuple]():    "ID Status DeviceIDs Relationship Class UserInput DisplayNames Ext Contact Notes Timestamp",
+		reflect.TypeFor[pidf.Tuple]():    "ID Status DeviceIDs Relationship ServiceClass Class UserInput Privacy StatusIcons DisplayNames Links Ext Contact Notes Timestamp",
 		reflect.TypeFor[pidf.Status]():   "Basic Ext",
 		reflect.TypeFor[pidf.Contact]():  "URI Priority",
 	}
@@ -102,7 +101,7 @@ func TestContents(t *testing.T) {
 // processor, network or encoding/xml comes near them.
 func TestImports(t *testing.T) {
 	allowed := []string{
-		"cmp", "errors", "fmt", "mime", "slices", "strconv", "strings", "time",
+		"cmp", "errors", "fmt", "mime", "slices", "strconv", "strings", "time", "unicode/utf8",
 		"github.com/kith-im/kith/internal/rfc3339", "github.com/kith-im/kith/internal/xmlscan", "github.com/kith-im/kith/pidf/rpid",
 	}
 	files, err := os.ReadDir(".")

@@ -25,6 +25,12 @@ func elements(p *pidf.Presence) []pidf.Element {
 		if t.Relationship != nil {
 			words(t.Relationship.Ext)
 		}
+		if t.ServiceClass != nil {
+			words(t.ServiceClass.Ext)
+		}
+		for _, v := range t.Privacy {
+			words(v.Ext)
+		}
 	}
 	for _, q := range p.Persons {
 		all = append(all, q.Ext...)
@@ -36,6 +42,12 @@ func elements(p *pidf.Presence) []pidf.Element {
 		}
 		for _, s := range q.Spheres {
 			words(s.Ext)
+		}
+		for _, v := range q.PlaceTypes {
+			words(v.Ext)
+		}
+		for _, v := range q.Privacy {
+			words(v.Ext)
 		}
 	}
 	for _, d := range p.Devices {
@@ -88,6 +100,18 @@ var unwritable = map[string]string{
 	"activities-foreign-mustunderstand":          "extension activities: is written from a field of its own",
 	"attributes-64":                              "too many attributes", // with the binding that it inherits
 	"size-16384":                                 "",                    // the writer may need more octets
+	"cipid-malformed":                            "extension card: is written from a field of its own",
+	"rpid-person-elements-in-tuple":              "extension activities: is written from a field of its own",
+	"rpid-place-is-malformed":                    "extension place-is: is written from a field of its own",
+	"rpid-place-type-malformed":                  "extension place-type: is written from a field of its own",
+	"rpid-privacy-malformed":                     "extension privacy: is written from a field of its own",
+	"rpid-service-class-malformed":               "extension service-class: is written from a field of its own",
+	"rpid-service-class-postal-with-uri":         "contact beside a physical service class",
+	"rpid-status-icon-malformed":                 "extension status-icon: is written from a field of its own",
+	"rpid-time-offset-malformed":                 "extension time-offset: is written from a field of its own",
+	"timed-status-in-status":                     "timed status outside a tuple",
+	"timed-status-malformed":                     "malformed timed status",
+	"timed-status-of-the-present":                "timed status about the time of the tuple",
 }
 
 // TestWrittenAgain covers R3863-4.4-schema, R3863-4.2.3-placement and

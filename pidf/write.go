@@ -16,19 +16,21 @@ const (
 	prefixDM    = "dm"
 	prefixRPID  = "rpid"
 	prefixCIPID = "c"
+	prefixPlace = "lt"
 )
 
 // Marshal writes the document in UTF-8, without white space that means
 // nothing, its elements in the order of the schemas, its times in UTC. Equal
 // values give equal octets.
 //
-// It fails if the result would not be valid under RFC 3863, 4479, 4480 and
-// 4482, or exceeds MaxSize. Beyond the schemas it wants XML names as ids,
-// device ids that are URNs, absolute URIs, and marks of mandatory
-// understanding in the qualified form and in status only (RFC 3863 section
-// 4.2.3). It leaves out rpid.Sphere.Text and writes rpid.Lunch as rpid.Meal. An
-// Element is held to its namespaces and marks only: what it says inside is
-// written as it is.
+// It fails if the result would not be valid under RFC 3863, 4479, 4480, 4481
+// and 4482, or exceeds MaxSize. Beyond the schemas it wants XML names as ids,
+// device ids that are URNs, absolute URIs, marks of mandatory understanding in
+// the qualified form and in status only (RFC 3863 section 4.2.3), no contact
+// beside a physical service class (RFC 4480 section 3.10), and timed status in
+// tuples only and not about their timestamp (RFC 4481 section 3). It leaves out
+// rpid.Sphere.Text and writes rpid.Lunch as rpid.Meal. Any other Element is
+// held to its namespaces and marks: what it says inside is written as it is.
 func (p *Presence) Marshal() ([]byte, error) {
 	var ids [16]string
 	w := writer{b: make([]byte, 0, p.estimate()), ids: ids[:0]}
@@ -86,13 +88,17 @@ func (w *writer) element(name, lang, text string) {
 	}
 	w.b = append(append(w.b, '<'), name...)
 	if lang != "" {
-		if !isLanguage(lang) {
-			w.fail(name + ": " + lang + " is not a language tag")
-		}
-		w.attr("xml:lang", lang)
+		w.lang(name, lang)
 	}
 	w.b = xmlscan.AppendEscaped(append(w.b, '>'), text, false)
 	w.end(name)
+}
+
+func (w *writer) lang(name, tag string) {
+	if !isLanguage(tag) {
+		w.fail(name + ": " + tag + " is not a language tag")
+	}
+	w.attr("xml:lang", tag)
 }
 
 func (w *writer) end(name string) {
@@ -155,15 +161,18 @@ func (w *writer) presence(p *Presence) {
 		w.fail("entity is not the pres: URI of a presentity")
 	}
 	w.raw(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<presence xmlns="` + Namespace + `"`)
-	dm, rich, names := p.vocabularies()
-	if dm {
+	use := p.vocabularies()
+	if use.dm {
 		w.raw(` xmlns:` + prefixDM + `="` + DataModel + `"`)
 	}
-	if rich {
+	if use.rpid {
 		w.raw(` xmlns:` + prefixRPID + `="` + rpid.Namespace + `"`)
 	}
-	if names {
+	if use.cipid {
 		w.raw(` xmlns:` + prefixCIPID + `="` + CIPID + `"`)
+	}
+	if use.places {
+		w.raw(` xmlns:` + prefixPlace + `="` + rpid.LocationType + `"`)
 	}
 	w.attr("entity", p.Entity)
 	w.raw(">")
@@ -179,28 +188,35 @@ func (w *writer) presence(p *Presence) {
 		w.device(&p.Devices[i])
 	}
 	w.kind = ""
-	w.ext(p.Ext, 2, false)
+	w.ext(p.Ext, 2, inElsewhere)
 	w.raw("</presence>\n")
 }
 
-// vocabularies reports which namespaces beside PIDF the document uses.
-func (p *Presence) vocabularies() (dm, rich, names bool) {
-	dm = len(p.Persons)+len(p.Devices) > 0
+// vocabularies are the namespaces beside PIDF that a document uses.
+type vocabularies struct{ dm, rpid, cipid, places bool }
+
+func (p *Presence) vocabularies() (v vocabularies) {
+	v.dm = len(p.Persons)+len(p.Devices) > 0
 	for i := range p.Tuples {
 		t := &p.Tuples[i]
-		dm = dm || len(t.DeviceIDs) > 0
-		rich = rich || t.Relationship != nil || t.Class != "" || t.UserInput != nil
-		names = names || len(t.DisplayNames) > 0
+		v.dm = v.dm || len(t.DeviceIDs) > 0
+		v.rpid = v.rpid || t.Relationship != nil || t.ServiceClass != nil || t.Class != "" || t.UserInput != nil ||
+			len(t.Privacy)+len(t.StatusIcons) > 0
+		v.cipid = v.cipid || len(t.DisplayNames) > 0 || t.Links != Links{}
 	}
 	for i := range p.Persons {
 		q := &p.Persons[i]
-		rich = rich || len(q.Activities)+len(q.Moods)+len(q.Spheres) > 0 || q.Class != "" || q.UserInput != nil
-		names = names || len(q.DisplayNames) > 0
+		v.rpid = v.rpid || len(q.Activities)+len(q.Moods)+len(q.Spheres)+len(q.PlaceTypes)+len(q.Places)+
+			len(q.Privacy)+len(q.StatusIcons)+len(q.TimeOffsets) > 0 || q.Class != "" || q.UserInput != nil
+		v.cipid = v.cipid || len(q.DisplayNames) > 0 || q.Links != Links{}
+		for j := range q.PlaceTypes {
+			v.places = v.places || !plain(&q.PlaceTypes[j])
+		}
 	}
 	for i := range p.Devices {
-		rich = rich || p.Devices[i].Class != "" || p.Devices[i].UserInput != nil
+		v.rpid = v.rpid || p.Devices[i].Class != "" || p.Devices[i].UserInput != nil
 	}
-	return dm, rich, names
+	return v
 }
 
 func (w *writer) tuple(t *Tuple) {
@@ -210,13 +226,21 @@ func (w *writer) tuple(t *Tuple) {
 		w.deviceID(id)
 	}
 	w.relationship(t.Relationship)
+	w.serviceClass(t.ServiceClass)
 	w.class(t.Class)
 	w.userInput(t.UserInput)
+	w.privacy(t.Privacy)
+	w.statusIcons(t.StatusIcons)
 	w.names(t.DisplayNames)
-	w.ext(t.Ext, 3, false)
+	w.links(&t.Links)
+	w.timed(t)
+	w.ext(t.Ext, 3, inTuple)
 	if c := t.Contact; c != nil {
-		if !isAbsoluteURI(c.URI) && !(c.URI == "" && placeOnly(t.Ext)) {
+		switch {
+		case !isAbsoluteURI(c.URI) && !(c.URI == "" && t.placeOnly()):
 			w.fail("contact is not an absolute URI")
+		case c.URI != "" && t.ServiceClass != nil && t.ServiceClass.Physical():
+			w.fail("contact beside a physical service class")
 		}
 		w.raw("<contact")
 		if s := c.Priority.String(); s != "" {
@@ -241,7 +265,7 @@ func (w *writer) status(s *Status) {
 	case len(s.Ext) == 0:
 		w.fail("status without any value")
 	}
-	w.ext(s.Ext, 4, true)
+	w.ext(s.Ext, 4, inStatus)
 	w.raw("</status>")
 }
 
@@ -250,18 +274,6 @@ func (w *writer) deviceID(id string) {
 		w.fail("device id is not a URN")
 	}
 	w.element(prefixDM+":deviceID", "", id)
-}
-
-// names writes display names, one of each language (RFC 4482 section 3.2).
-func (w *writer) names(list []Note) {
-	for i, n := range list {
-		for _, other := range list[:i] {
-			if equalLang(n.Lang, other.Lang) {
-				w.fail("two display names in one language")
-			}
-		}
-		w.element(prefixCIPID+":display-name", n.Lang, n.Text)
-	}
 }
 
 func (w *writer) person(p *Person) {
@@ -275,10 +287,22 @@ func (w *writer) person(p *Person) {
 	for i := range p.Spheres {
 		w.sphere(&p.Spheres[i])
 	}
+	for i := range p.PlaceTypes {
+		w.placeType(&p.PlaceTypes[i])
+	}
+	for i := range p.Places {
+		w.placeIs(&p.Places[i])
+	}
+	w.privacy(p.Privacy)
+	w.statusIcons(p.StatusIcons)
+	for i := range p.TimeOffsets {
+		w.timeOffset(&p.TimeOffsets[i])
+	}
 	w.class(p.Class)
 	w.userInput(p.UserInput)
 	w.names(p.DisplayNames)
-	w.ext(p.Ext, 3, false)
+	w.links(&p.Links)
+	w.ext(p.Ext, 3, inElsewhere)
 	w.notes(prefixDM+":note", p.Notes)
 	w.timestamp(prefixDM+":timestamp", p.Timestamp)
 	w.end(prefixDM + ":person")
@@ -288,7 +312,7 @@ func (w *writer) device(d *Device) {
 	w.open(prefixDM+":device", d.ID)
 	w.class(d.Class)
 	w.userInput(d.UserInput)
-	w.ext(d.Ext, 3, false)
+	w.ext(d.Ext, 3, inElsewhere)
 	w.deviceID(d.DeviceID)
 	w.notes(prefixDM+":note", d.Notes)
 	w.timestamp(prefixDM+":timestamp", d.Timestamp)

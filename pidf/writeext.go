@@ -1,19 +1,28 @@
 package pidf
 
 import (
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/kith-im/kith/internal/xmlscan"
 	"github.com/kith-im/kith/pidf/rpid"
 )
 
+// spot is where an extension stands.
+type spot int
+
+const (
+	inElsewhere spot = iota
+	inStatus
+	inTuple
+)
+
 // ext writes extensions as they are. level is their depth in the document.
-func (w *writer) ext(list []Element, level int, inStatus bool) {
+func (w *writer) ext(list []Element, level int, where spot) {
 	for i := range list {
 		e := &list[i]
-		if msg := checkElement(e, level, inStatus); msg != "" {
+		if msg := checkElement(e, level, where); msg != "" {
 			w.fail("extension " + e.Name + ": " + msg)
 		}
 		w.b = append(w.b, e.Raw...)
@@ -21,9 +30,12 @@ func (w *writer) ext(list []Element, level int, inStatus bool) {
 }
 
 // checkElement returns why e may not be written at level, or nothing.
-func checkElement(e *Element, level int, inStatus bool) string {
-	if hasField(e.NS, e.Name) {
+func checkElement(e *Element, level int, where spot) string {
+	switch {
+	case hasField(e.NS, e.Name):
 		return "is written from a field of its own"
+	case e.NS == Timed && where != inTuple:
+		return "timed status outside a tuple"
 	}
 	doc, msg := checkRaw(e.NS, e.Name, e.Raw, level)
 	if msg != "" {
@@ -37,7 +49,7 @@ func checkElement(e *Element, level int, inStatus bool) string {
 			}
 			switch {
 			case a.Space != Namespace && a.Space != "":
-			case !inStatus:
+			case where != inStatus:
 				return "mustUnderstand outside status"
 			case a.Space == "":
 				return "mustUnderstand is not in the namespace of PIDF"
@@ -74,28 +86,77 @@ func hasField(ns, name string) bool {
 	case Namespace, DataModel:
 		return true
 	case CIPID:
-		return name == "display-name"
+		return name == "display-name" || (&Links{}).at(name) != nil
 	case rpid.Namespace:
 		switch name {
-		case "activities", "mood", "sphere", "class", "relationship", "user-input":
+		case "activities", "class", "mood", "place-is", "place-type", "privacy", "relationship",
+			"service-class", "sphere", "status-icon", "time-offset", "user-input":
 			return true
 		}
 	}
 	return false
 }
 
-func equalLang(a, b string) bool { return strings.EqualFold(a, b) }
-
-// begin writes a start tag of RPID with the attributes that id and span give.
-func (w *writer) begin(name, id string, s rpid.Span) {
+// begin writes a start tag of RPID with the attributes that it is given.
+func (w *writer) begin(name, id string, s rpid.Span, others []rpid.Attr) {
 	w.raw("<" + prefixRPID + ":")
 	w.raw(name)
 	w.timeAttr("from", s.From)
 	w.timeAttr("until", s.Until)
+	w.others(id, others, "from", "until", "id")
+	w.raw(">")
+}
+
+// maxOthers bounds attributes that RFC 4480 does not define, so that the
+// element has no more than xmlscan.MaxAttrs with a declaration for each.
+const maxOthers = (xmlscan.MaxAttrs - 6) / 2
+
+// others writes an id and attributes that RFC 4480 does not define, each
+// namespace declared on the spot. The names in own are those that it does.
+func (w *writer) others(id string, list []rpid.Attr, own ...string) {
 	if id != "" {
 		w.ident(id)
 	}
-	w.raw(">")
+	if len(list) > maxOthers {
+		w.fail("too many attributes")
+		return
+	}
+	for i, a := range list {
+		if !xmlscan.IsName(a.Name) || (a.NS != "" && !isAbsoluteURI(a.NS)) || reserved(a) || a.NS == "" && slices.Contains(own, a.Name) {
+			w.fail("attribute " + a.Name + " may not be written")
+		}
+		number := i // of the first attribute in the namespace
+		for j := i - 1; j >= 0; j-- {
+			if list[j].NS == a.NS {
+				number = j
+				if list[j].Name == a.Name {
+					w.fail("attribute " + a.Name + " stands twice")
+				}
+			}
+		}
+		name := a.Name
+		if a.NS != "" {
+			prefix := "a" + strconv.Itoa(number)
+			if number == i {
+				w.attr("xmlns:"+prefix, a.NS)
+			}
+			name = prefix + ":" + name
+		}
+		w.attr(name, a.Value)
+	}
+}
+
+// reserved reports whether PIDF, XML or XML Schema define an attribute.
+func reserved(a rpid.Attr) bool {
+	switch a.NS {
+	case "":
+		return a.Name == "xmlns" || a.Name == "mustUnderstand"
+	case Namespace:
+		return a.Name == "mustUnderstand"
+	case xmlscan.XML, xsi, "http://www.w3.org/2000/xmlns/":
+		return true
+	}
+	return false
 }
 
 func (w *writer) finish(name string) {
@@ -129,7 +190,7 @@ func (w *writer) foreign(list []rpid.Foreign, level int) {
 		e := Element{NS: f.NS, Name: f.Name, Raw: f.Raw}
 		msg := "is no word of another namespace"
 		if f.NS != rpid.Namespace {
-			msg = checkElement(&e, level, false)
+			msg = checkElement(&e, level, inElsewhere)
 		}
 		if msg != "" {
 			w.fail("extension " + f.Name + ": " + msg)
@@ -139,7 +200,7 @@ func (w *writer) foreign(list []rpid.Foreign, level int) {
 }
 
 func (w *writer) activities(a *rpid.Activities) {
-	w.begin("activities", a.ID, a.Span)
+	w.begin("activities", a.ID, a.Span, a.Attrs)
 	w.notes(prefixRPID+":note", a.Notes)
 	for _, v := range a.Values {
 		if v == rpid.Lunch {
@@ -158,7 +219,7 @@ func (w *writer) moods(m *rpid.Moods) {
 	if n == 0 {
 		w.fail("mood without any value")
 	}
-	w.begin("mood", m.ID, m.Span)
+	w.begin("mood", m.ID, m.Span, m.Attrs)
 	w.notes(prefixRPID+":note", m.Notes)
 	for _, v := range m.Values {
 		w.word(string(v), v.Known())
@@ -170,7 +231,7 @@ func (w *writer) moods(m *rpid.Moods) {
 }
 
 func (w *writer) sphere(s *rpid.Sphere) {
-	w.begin("sphere", s.ID, s.Span)
+	w.begin("sphere", s.ID, s.Span, s.Attrs)
 	if s.Value != "" {
 		w.word(string(s.Value), s.Value.Known())
 		if len(s.Ext) > 0 {
@@ -185,7 +246,7 @@ func (w *writer) relationship(r *rpid.Relationship) {
 	if r == nil {
 		return
 	}
-	w.begin("relationship", "", rpid.Span{})
+	w.begin("relationship", "", rpid.Span{}, nil)
 	w.notes(prefixRPID+":note", r.Notes)
 	switch {
 	case r.Value == rpid.Other:
@@ -228,9 +289,7 @@ func (w *writer) userInput(u *rpid.UserInput) {
 		w.raw(`"`)
 	}
 	w.timeAttr("last-input", u.LastInput)
-	if u.ID != "" {
-		w.ident(u.ID)
-	}
+	w.others(u.ID, u.Attrs, "id", "idle-threshold", "last-input")
 	w.raw(">")
 	w.raw(string(u.State))
 	w.finish("user-input")

@@ -1,6 +1,7 @@
 package xmlscan
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -62,12 +63,18 @@ func writeLines(b *strings.Builder, s string) {
 // AppendRaw appends the octets of e to dst, made self-contained: namespace
 // declarations that e inherits and needs are inserted after its name, all else
 // is as received. Needed are the bindings of every element and attribute name
-// in e; and of prefixes that seem to occur in values, as p in xsi:type="p:t",
-// unless they are bound to one of the implied namespaces.
-func (d *Doc) AppendRaw(dst []byte, e *Elem, implied ...string) []byte {
+// in e, and of every word before a colon in its values, as p in xsi:type="p:t",
+// since such values cannot be told from text; and the default namespace for an
+// xsi:type without prefix.
+func (d *Doc) AppendRaw(dst []byte, e *Elem) []byte { return d.AppendRawIn(dst, e, "") }
+
+// AppendRawIn is AppendRaw for an element around which the language lang is in
+// force: xml:lang is inserted as well, unless lang is empty or e has its own or
+// holds neither text nor attributes.
+func (d *Doc) AppendRawIn(dst []byte, e *Elem, lang string) []byte {
 	dst = append(dst, d.src[e.start:e.nameEnd]...)
 	var space [8]int32
-	for _, b := range d.inherited(space[:0], e, implied) {
+	for _, b := range d.inherited(space[:0], e) {
 		dst = append(dst, " xmlns"...)
 		if p := d.binds[b].prefix; p != "" {
 			dst = append(append(dst, ':'), p...)
@@ -76,12 +83,32 @@ func (d *Doc) AppendRaw(dst []byte, e *Elem, implied ...string) []byte {
 		dst = AppendEscaped(dst, d.binds[b].uri, true)
 		dst = append(dst, '"')
 	}
+	if lang != "" && d.speaks(e) {
+		dst = append(dst, ` xml:lang="`...)
+		dst = append(AppendEscaped(dst, lang, true), '"')
+	}
 	return append(dst, d.src[e.nameEnd:e.end]...)
+}
+
+// speaks reports whether a language in force around e bears on it.
+func (d *Doc) speaks(e *Elem) bool {
+	for _, a := range d.Attrs(e) {
+		if a.Space == XML && a.Name == "lang" {
+			return false
+		}
+	}
+	within := d.Within(e)
+	for i := range within {
+		if within[i].HasInk() || within[i].nattrs > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // inherited appends to list the bindings that e needs from around it; 0 stands
 // for the absence of a default namespace.
-func (d *Doc) inherited(list []int32, e *Elem, implied []string) []int32 {
+func (d *Doc) inherited(list []int32, e *Elem) []int32 {
 	self := int32(d.index(e))
 	need := func(b int32) {
 		if b == 1 || d.binds[b].elem >= self && b != 0 {
@@ -89,6 +116,13 @@ func (d *Doc) inherited(list []int32, e *Elem, implied []string) []int32 {
 		}
 		if !slices.Contains(list, b) {
 			list = append(list, b)
+		}
+	}
+	mentions := func(c *Elem, value string) {
+		for prefix := range wordsBeforeColon(value) {
+			if b := d.lookup(c.scope, prefix); b != 0 {
+				need(b)
+			}
 		}
 	}
 	within := d.Within(e)
@@ -101,31 +135,31 @@ func (d *Doc) inherited(list []int32, e *Elem, implied []string) []int32 {
 			if a.prefix != "" {
 				need(d.lookup(c.scope, a.prefix))
 			}
+			if a.Space == xsi && a.Name == "type" && strings.IndexByte(a.Value, ':') < 0 {
+				need(d.lookup(c.scope, ""))
+			}
+			mentions(c, a.Value)
 		}
-	}
-	body := d.src[e.nameEnd:e.end]
-	for b := e.scope; b > 1; b = d.binds[b].up {
-		if in := &d.binds[b]; in.elem < self && in.prefix != "" && d.lookup(e.scope, in.prefix) == b &&
-			!slices.Contains(implied, in.uri) && mentions(body, in.prefix) {
-			need(b)
+		if c.HasInk() && strings.ContainsAny(d.src[c.open:c.close], ":&") {
+			mentions(c, d.Text(c))
 		}
 	}
 	return list
 }
 
-// mentions reports whether "prefix:" stands in body as a word of its own.
-func mentions(body, prefix string) bool {
-	for i := 0; ; {
-		n := strings.Index(body[i:], prefix)
-		if n < 0 {
-			return false
+// wordsBeforeColon yields each run of name characters that ends at a colon.
+func wordsBeforeColon(s string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		from := 0
+		for i := 0; i < len(s); i++ {
+			switch {
+			case nameByte(s[i]):
+				continue
+			case s[i] == ':' && i > from && !yield(s[from:i]):
+				return
+			}
+			from = i + 1
 		}
-		i += n
-		end := i + len(prefix)
-		if end < len(body) && body[end] == ':' && (i == 0 || !nameByte(body[i-1])) {
-			return true
-		}
-		i++
 	}
 }
 

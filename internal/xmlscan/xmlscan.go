@@ -24,10 +24,11 @@ const (
 	MaxAttrs = 64 // attributes of one element, namespace declarations included
 )
 
-// Namespaces that XML itself reserves.
+// Namespaces that XML itself reserves, and one that XML Schema does.
 const (
 	XML   = "http://www.w3.org/XML/1998/namespace"
 	xmlns = "http://www.w3.org/2000/xmlns/"
+	xsi   = "http://www.w3.org/2001/XMLSchema-instance"
 )
 
 // Options says what Parse accepts.

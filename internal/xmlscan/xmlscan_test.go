@@ -131,13 +131,18 @@ func TestAppendRaw(t *testing.T) {
 		{"shadowed", `<p:x><p:y xmlns:p="v"/></p:x>`, `<p:x xmlns:p="u:p"><p:y xmlns:p="v"/></p:x>`},
 		{"own prefix", `<p:x xmlns:p="v"/>`, `<p:x xmlns:p="v"/>`},
 		{"value", `<p:x t="q:name">p:x</p:x>`, `<p:x xmlns:p="u:p" xmlns:q="u:q?&lt;&quot;" t="q:name">p:x</p:x>`},
-		{"value of an implied namespace", `<p:x t="h:name"/>`, `<p:x xmlns:p="u:p" t="h:name"/>`},
+		{"second value", `<p:x t="h:name"/>`, `<p:x xmlns:p="u:p" xmlns:h="u:h" t="h:name"/>`},
 		{"no prefix of a value", `<p:x t="qq:name xq:n q :"/>`, `<p:x xmlns:p="u:p" t="qq:name xq:n q :"/>`},
+		{"no prefix of a comment", `<p:x><!-- q:name --><?h h:x?></p:x>`, `<p:x xmlns:p="u:p"><!-- q:name --><?h h:x?></p:x>`},
+		{"value in references", `<p:x t="&#113;&#58;name">&#x68;<!-- -->:n</p:x>`, `<p:x xmlns:p="u:p" xmlns:q="u:q?&lt;&quot;" xmlns:h="u:h" t="&#113;&#58;name">&#x68;<!-- -->:n</p:x>`},
+		{"value between children", `<p:x><p:y/>q:n<p:y/></p:x>`, `<p:x xmlns:p="u:p" xmlns:q="u:q?&lt;&quot;"><p:y/>q:n<p:y/></p:x>`},
+		{"value shadowed", `<p:x><p:y xmlns:q="v">q:n</p:y></p:x>`, `<p:x xmlns:p="u:p"><p:y xmlns:q="v">q:n</p:y></p:x>`},
+		{"type without prefix", `<p:x xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:type="t"/>`, `<p:x xmlns:p="u:p" xmlns="u:d" xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:type="t"/>`},
 		{"octets kept", "<p:x><![CDATA[\r\n]]>&#65;<!-- c --></p:x>", "<p:x xmlns:p=\"u:p\"><![CDATA[\r\n]]>&#65;<!-- c --></p:x>"},
 	}
 	for _, tt := range tests {
 		doc := parse(t, fmt.Sprintf(around, tt.src))
-		if got := string(doc.AppendRaw(nil, doc.First(doc.Root()), "u:h")); got != tt.want {
+		if got := string(doc.AppendRaw(nil, doc.First(doc.Root()))); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
 		}
 	}
@@ -145,6 +150,15 @@ func TestAppendRaw(t *testing.T) {
 	if got, want := string(doc.AppendRaw(nil, doc.First(doc.Root()))), `<x xmlns=""><y/></x>`; got != want {
 		t.Errorf("no namespace: got %s, want %s", got, want)
 	}
+	doc = parse(t, `<r><x>a</x><x xml:lang="de">a</x><x><y/></x><x a="b"/></r>`)
+	var said []string
+	for e := doc.First(doc.Root()); e != nil; e = doc.Next(e) {
+		said = append(said, string(doc.AppendRawIn(nil, e, "fr")))
+	}
+	if diff := cmp.Diff([]string{`<x xmlns="" xml:lang="fr">a</x>`, `<x xmlns="" xml:lang="de">a</x>`, `<x xmlns=""><y/></x>`, `<x xmlns="" xml:lang="fr" a="b"/>`}, said); diff != "" {
+		t.Errorf("language (-want +got):\n%s", diff)
+	}
+	doc = parse(t, `<p:r xmlns:p="u"><x><y/></x></p:r>`)
 	if !doc.Unbound() || parse(t, `<x xmlns=""/>`).Unbound() {
 		t.Error("Unbound does not tell silence from a declaration")
 	}

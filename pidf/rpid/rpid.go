@@ -1,6 +1,7 @@
 // Package rpid holds the words of rich presence, RFC 4480: what a person is
-// doing, how they feel, in which role they are, whether they use the keyboard,
-// and who answers a contact that is not theirs.
+// doing, how they feel, at what kind of place and in which role they are,
+// whether they use the keyboard, and who answers a contact that is not theirs.
+// The words for places are those of RFC 4589.
 //
 // It is vocabulary only. Package pidf reads these types from presence
 // documents and writes them; see pidf.Person, pidf.Tuple and pidf.Device. A
@@ -49,16 +50,24 @@ type Note struct {
 
 // Foreign is an element of another namespace with which somebody extended a
 // list of words (section 6). Raw are its octets as received, with every
-// namespace binding they need.
+// namespace binding and the language they need.
 type Foreign struct {
 	NS, Name string
 	Raw      []byte
+}
+
+// Attr is an attribute that RFC 4480 does not define, which its schema permits
+// on most elements. NS is an absolute URI, or empty for a name without prefix.
+// Prefixes inside Value lose their meaning.
+type Attr struct {
+	NS, Name, Value string
 }
 
 // Activities says what a person is doing (section 3.2). Values may be empty.
 type Activities struct {
 	ID string // an XML name that other elements may refer to, or empty
 	Span
+	Attrs  []Attr
 	Notes  []Note
 	Values []Activity
 	Other  []Note // activities that have no word, as text
@@ -70,6 +79,7 @@ type Activities struct {
 type Moods struct {
 	ID string
 	Span
+	Attrs  []Attr
 	Notes  []Note
 	Values []Mood
 	Other  []Note
@@ -80,6 +90,7 @@ type Moods struct {
 type Sphere struct {
 	ID string
 	Span
+	Attrs []Attr
 	Value Role
 	// Text is a role in plain text, as the example in section 4 has it against
 	// the schema of section 5. It is read and never written.
@@ -136,6 +147,7 @@ func (r Relation) Known() bool {
 // (section 3.14).
 type UserInput struct {
 	ID    string
+	Attrs []Attr
 	State Input
 	// IdleThreshold is how long no input makes Idle, in whole seconds; 0 if
 	// unstated.

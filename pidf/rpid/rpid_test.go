@@ -11,16 +11,23 @@ import (
 	"github.com/kith-im/kith/pidf/rpid"
 )
 
-// TestWords holds the lists to the schema of RFC 4480: each empty element in
-// the two enumerations is known, and so is lunch, which the schema forgets.
+// TestWords holds the lists to the schemas of RFC 4480 and RFC 4589: each empty
+// element in an enumeration is known, and so is lunch, which the schema forgets.
 func TestWords(t *testing.T) {
 	schema, err := os.ReadFile("../testdata/schema/rpid.xsd")
 	if err != nil {
 		t.Fatal(err)
 	}
+	places, err := os.ReadFile("../testdata/schema/location-type.xsd")
+	if err != nil {
+		t.Fatal(err)
+	}
 	names := func(element string) []string {
-		_, body, _ := strings.Cut(string(schema), `<xs:element name="`+element+`">`)
-		body, _, _ = strings.Cut(body, "</xs:complexType>")
+		body := string(places)
+		if element != "RFC4589" {
+			_, body, _ = strings.Cut(string(schema), `<xs:element name="`+element+`"`)
+			body, _, _ = strings.Cut(body, "</xs:complexType>")
+		}
 		var list []string
 		for _, m := range regexp.MustCompile(`name="([a-z_-]+)"\s+type="empty"`).FindAllStringSubmatch(body, -1) {
 			list = append(list, m[1])
@@ -36,6 +43,11 @@ func TestWords(t *testing.T) {
 		{"mood", 60, func(s string) bool { return rpid.Mood(s).Known() }},
 		{"sphere", 3, func(s string) bool { return rpid.Role(s).Known() }},
 		{"relationship", 7, func(s string) bool { return rpid.Relation(s).Known() }},
+		{"service-class", 6, func(s string) bool { return rpid.Delivery(s).Known() }},
+		{"RFC4589", 43, func(s string) bool { return rpid.Place(s).Known() }},
+		{"audio", 4, func(s string) bool { return rpid.Sound(s).Known() }},
+		{"video", 4, func(s string) bool { return rpid.Light(s).Known() }},
+		{"text", 4, func(s string) bool { return rpid.Typing(s).Known() }},
 	}
 	for _, tt := range tests {
 		list := names(tt.element)
