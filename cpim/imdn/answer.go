@@ -17,6 +17,10 @@ var (
 	ErrRole         = errors.New("not a notification that this role may send")
 )
 
+// maxSubject is the longest subject that an answer repeats, in octets. Part of a
+// subject would not be that subject.
+const maxSubject = 1 << 10
+
 // Sent is the set of types of which a notification has been sent for one
 // message. Keep it with the message; zero is none.
 type Sent uint8
@@ -43,7 +47,7 @@ type Report struct {
 	Sent         Sent // what has been sent for this message before
 
 	MessageID string // of the answer, "" for a fresh one
-	Subject   bool   // repeat a Subject that has no language tag, if there is one
+	Subject   bool   // repeat a Subject of at most 1 KiB without language tag, if there is one
 	Routes    bool   // copy IMDN-Record-Route into IMDN-Route
 }
 
@@ -178,7 +182,7 @@ func about(m *cpim.Message, r Report) (*Notification, error) {
 	}
 	if r.Subject {
 		for _, s := range m.Subjects() {
-			if s.Lang == cpim.DefaultLang && xmlscan.IsText(s.Text) {
+			if s.Lang == cpim.DefaultLang && len(s.Text) <= maxSubject && xmlscan.IsText(s.Text) {
 				n.Subject = s.Text
 				break
 			}

@@ -95,7 +95,7 @@ func TestSent(t *testing.T) {
 // TestAnswer makes the answer, sends it and reads it, and finds that it gets no
 // answer itself, even where it asks for one.
 func TestAnswer(t *testing.T) {
-	m := with(t, id, "imdn.Disposition-Notification: display", "Subject:;lang=fr Thé", "Subject: Tea \\u0007", "Subject: Tea & cake",
+	m := with(t, id, "imdn.Disposition-Notification: display", "Subject:;lang=fr Thé", "Subject: Tea \\u0007", "Subject: "+strings.Repeat("T", 1025), "Subject: Tea & cake",
 		"imdn.IMDN-Record-Route: Relay <im:relay@x.example>", "imdn.Original-To: <im:list@x.example>")
 	d, err := imdn.Answer(m, imdn.Report{Disposition: imdn.Displayed, From: bob, Time: now, MessageID: "q1", Subject: true})
 	if err != nil {
