@@ -195,3 +195,21 @@ func TestLAN(t *testing.T) {
 		t.Errorf("resolve: %v, %v", found, err)
 	}
 }
+
+// TestAnywhere meets with nothing configured, whatever interfaces there are.
+func TestAnywhere(t *testing.T) {
+	alice, stop := start(t, "alice", overlay.Config{})
+	defer stop()
+	bob, stop := start(t, "bob", overlay.Config{})
+	defer stop()
+	t.Log(alice.Status().Reachable)
+	for _, reach := range []identity.Reach{alice.brief(), alice.full()} {
+		if _, err := bob.Exchange(t.Context(), "/kith/im/1", reach, bob.request(t, alice, "hello")); err != nil {
+			t.Errorf("exchange: %v", err)
+		}
+	}
+	eventually(t, "tables", func() bool { return alice.Status().LAN == 1 && bob.Status().LAN == 1 })
+	if err := alice.Serve(t.Context(), alice); err == nil {
+		t.Error("served twice")
+	}
+}

@@ -25,7 +25,8 @@ const (
 // are the more likely to keep; so a flood of keys from elsewhere in the key
 // space moves nothing that this device is responsible for. Own records stay.
 type store struct {
-	self [32]byte
+	self                    [32]byte
+	mostRecords, mostOctets int
 
 	mu     sync.Mutex
 	kept   map[datastore.Key]keptRecord
@@ -40,9 +41,11 @@ type keptRecord struct {
 
 func newStore(self peer.ID) *store {
 	return &store{
-		self: sha256.Sum256([]byte(self)),
-		kept: make(map[datastore.Key]keptRecord),
-		mine: make(map[datastore.Key]bool),
+		self:        sha256.Sum256([]byte(self)),
+		mostRecords: storeRecords,
+		mostOctets:  storeOctets,
+		kept:        make(map[datastore.Key]keptRecord),
+		mine:        make(map[datastore.Key]bool),
 	}
 }
 
@@ -96,7 +99,7 @@ func (s *store) Put(_ context.Context, k datastore.Key, value []byte) error {
 		if !replaced {
 			records++
 		}
-		if records <= storeRecords && octets <= storeOctets {
+		if records <= s.mostRecords && octets <= s.mostOctets {
 			break
 		}
 		far, most := k, r.distance
