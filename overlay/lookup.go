@@ -42,65 +42,74 @@ func (o *Overlay) Lookup(ctx context.Context, who identity.Address, hints ...ide
 	devices := o.devices(hints[:min(len(hints), hintsLimit)])
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	var (
-		mu     sync.Mutex
-		report Report
-		wg     sync.WaitGroup
-	)
-	probe := func(network string, slot int, ask func(take func([]byte)) error) {
-		wg.Go(func() { // until ctx ends
-			p := Probe{Network: network, Slot: slot}
-			var best identity.SignedCard
-			began := time.Now()
-			err := ask(func(value []byte) {
-				card, err := identity.OpenRecord(who, keys[slot], value, time.Now())
-				if err != nil {
-					p.Error = err.Error()
-					return
-				}
-				if p.Found && card.Card().Serial <= p.Serial {
-					return
-				}
-				c := card.Card()
-				best = card
-				p.Found, p.Serial, p.Size = true, c.Serial, len(value)
-				p.Age, p.Took, p.Error = time.Since(c.Issued), time.Since(began), ""
-			})
-			if !p.Found {
-				p.Took = time.Since(began)
-				if err != nil {
-					p.Error = err.Error()
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			report.Probes = append(report.Probes, p)
-			if p.Found && (!report.Found || p.Serial > report.Card.Card().Serial) {
-				report.Found, report.Card = true, best
-			}
-		})
-	}
+	l := lookup{who: who}
+	var wg sync.WaitGroup
 	for slot, key := range keys {
 		for _, t := range []*table{o.names.wan, o.names.lan} {
-			probe(t.name, slot, func(take func([]byte)) error { return t.searchAll(ctx, key, take) })
+			wg.Go(func() { // until ctx ends
+				l.probe(t.name, slot, key, func(take func([]byte)) error { return t.searchAll(ctx, key, take) })
+			})
 		}
 		for _, info := range devices {
-			probe(short(info.ID), slot, func(take func([]byte)) error {
-				if err := o.connect(ctx, info); err != nil {
-					return err
-				}
-				if v := o.askDirectly(ctx, info.ID, key); v != nil {
-					take(v)
-				}
-				return nil
+			wg.Go(func() { // until ctx ends
+				l.probe(short(info.ID), slot, key, func(take func([]byte)) error {
+					if err := o.connect(ctx, info); err != nil {
+						return err
+					}
+					if v := o.askDirectly(ctx, info.ID, key); v != nil {
+						take(v)
+					}
+					return nil
+				})
 			})
 		}
 	}
 	wg.Wait()
-	slices.SortFunc(report.Probes, func(a, b Probe) int {
+	slices.SortFunc(l.report.Probes, func(a, b Probe) int {
 		return 4*strings.Compare(a.Network, b.Network) + a.Slot - b.Slot
 	})
-	return report, nil
+	return l.report, nil
+}
+
+// lookup collects the probes of one Lookup.
+type lookup struct {
+	who identity.Address
+
+	mu     sync.Mutex
+	report Report
+}
+
+// probe asks once, by a function that calls take with each record that comes.
+func (l *lookup) probe(network string, slot int, key string, ask func(take func([]byte)) error) {
+	p := Probe{Network: network, Slot: slot}
+	var best identity.SignedCard
+	began := time.Now()
+	err := ask(func(value []byte) {
+		card, err := identity.OpenRecord(l.who, key, value, time.Now())
+		if err != nil {
+			p.Error = err.Error()
+			return
+		}
+		c := card.Card()
+		if p.Found && c.Serial <= p.Serial {
+			return
+		}
+		best = card
+		p.Found, p.Serial, p.Size = true, c.Serial, len(value)
+		p.Age, p.Took, p.Error = time.Since(c.Issued), time.Since(began), ""
+	})
+	if !p.Found {
+		p.Took = time.Since(began)
+		if err != nil {
+			p.Error = err.Error()
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.report.Probes = append(l.report.Probes, p)
+	if p.Found && (!l.report.Found || p.Serial > l.report.Card.Card().Serial) {
+		l.report.Found, l.report.Card = true, best
+	}
 }
 
 // searchAll reads one key from one DHT to the end.

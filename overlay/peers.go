@@ -38,14 +38,13 @@ type peers struct {
 	list []seenPeer
 }
 
-// seenPeer is one line of the peers file, as JSON.
 type seenPeer struct {
-	ID    peer.ID        `json:"id"`
-	Seen  time.Time      `json:"seen"`
-	Addrs []ma.Multiaddr `json:"addrs"`
+	ID    peer.ID
+	Seen  time.Time
+	Addrs []ma.Multiaddr
 }
 
-// seenLine is seenPeer as it is written.
+// seenLine is a seenPeer as it is written: one line of JSON.
 type seenLine struct {
 	ID    string    `json:"id"`
 	Seen  time.Time `json:"seen"`

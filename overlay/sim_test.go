@@ -156,6 +156,10 @@ func TestLookups(t *testing.T) {
 			most, sum = max(most, took), sum+took
 		}
 		t.Logf("lookup: mean %v, most %v", sum/20, most)
+		report, err := people[3].Lookup(t.Context(), people[4].keys.Address(), people[4].full(), people[5].brief(), nil)
+		if err != nil || !report.Found || len(report.Probes) != 12 || report.Card.Card().Address != people[4].keys.Address() {
+			t.Errorf("lookup: %+v, %v", report, err)
+		}
 		stranger, err := identity.New("stranger", time.Now())
 		if err != nil {
 			t.Fatal(err)

@@ -41,16 +41,6 @@ func (o *Overlay) watchNetwork(ctx context.Context, h Handler) {
 		addrs   = o.addressTexts()
 	)
 	defer period.Stop()
-	grown := func() {
-		size := o.names.size()
-		if size == 0 {
-			stirred = 0
-		}
-		if size > 0 && size >= 2*stirred && stirred < 20 {
-			stirred = size
-			h.Stir()
-		}
-	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -68,7 +58,7 @@ func (o *Overlay) watchNetwork(ctx context.Context, h Handler) {
 				}
 			}
 		case <-look:
-			grown()
+			stirred = o.stirGrown(h, stirred)
 			look = nil
 			if looks--; looks > 0 {
 				look = time.After(tableSettle)
@@ -80,7 +70,7 @@ func (o *Overlay) watchNetwork(ctx context.Context, h Handler) {
 				h.Stir()
 			}
 		case <-period.C:
-			grown()
+			stirred = o.stirGrown(h, stirred)
 			now := time.Now()
 			if now.Round(0).Sub(last.Round(0)) > watchPeriod+sleptFor {
 				o.topics.stir()
@@ -89,6 +79,20 @@ func (o *Overlay) watchNetwork(ctx context.Context, h Handler) {
 			last = now
 		}
 	}
+}
+
+// stirGrown stirs the handler if the tables have doubled since they were of the
+// size given, and gives their size when last stirred.
+func (o *Overlay) stirGrown(h Handler, stirred int) int {
+	size := o.names.size()
+	if size == 0 {
+		return 0
+	}
+	if size >= 2*stirred && stirred < 20 {
+		h.Stir()
+		return size
+	}
+	return stirred
 }
 
 func (o *Overlay) addressTexts() []string {
