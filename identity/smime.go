@@ -111,7 +111,7 @@ func isSignatureType(s string) bool {
 
 // cutHeader reads MIME header fields up to the blank line, unfolds them, and refuses a field that comes twice.
 func cutHeader(b []byte) (header map[string]string, rest []byte, err error) {
-	raw, rest, found := bytes.Cut(b[:min(len(b), maxMultipartHeader)], []byte("\r\n\r\n"))
+	raw, _, found := bytes.Cut(b[:min(len(b), maxMultipartHeader)], []byte("\r\n\r\n"))
 	if !found {
 		return nil, nil, fmt.Errorf("no blank line ends the header within %d octets", maxMultipartHeader)
 	}

@@ -90,10 +90,10 @@ func (n *Node) Events(ctx context.Context, after uint64) iter.Seq[Event] {
 		for {
 			events, bell := n.journal.since(after)
 			for _, e := range events {
+				after = e.ID
 				if !yield(e) {
 					return
 				}
-				after = e.ID
 			}
 			if len(events) > 0 {
 				continue

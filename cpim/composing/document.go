@@ -194,13 +194,13 @@ func (s *Status) Marshal() ([]byte, error) {
 func (s *Status) check() error {
 	switch {
 	case s.State == "" || !xmlscan.IsText(s.State):
-		return errors.New("State is empty or holds characters that XML excludes")
+		return errors.New("state is empty or holds characters that XML excludes")
 	case !s.LastActive.IsZero() && (rfc3339.Format(s.LastActive) == "" || s.LastActive.UTC().Year() == 0):
-		return errors.New("LastActive outside the years 1 to 9999")
+		return errors.New("time of last activity outside the years 1 to 9999")
 	case s.ContentType != "" && !isMedia(s.ContentType):
-		return errors.New("ContentType is neither a media type nor one with its subtype")
+		return errors.New("content type is neither a media type nor one with its subtype")
 	case s.Refresh < 0 || s.Refresh > maxRefresh || s.Refresh%time.Second != 0:
-		return errors.New("Refresh is not a number of whole seconds of at most a day")
+		return errors.New("refresh is not a number of whole seconds of at most a day")
 	}
 	for _, x := range s.Ext {
 		if err := checkExtension(x); err != nil {

@@ -59,15 +59,15 @@ func (n *Notification) check() error {
 	case !isToken(n.MessageID) || !utf8.ValidString(n.MessageID) || !xmlscan.IsText(n.MessageID):
 		return errors.New("MessageID is not a token")
 	case (n.Recipient == "") != (n.OriginalRecipient == ""):
-		return errors.New("one of Recipient and OriginalRecipient is missing")
+		return errors.New("one of recipient and original recipient is missing")
 	case n.Recipient != "" && (!isURI(n.Recipient) || !isURI(n.OriginalRecipient)):
 		return errors.New("recipient is not an absolute URI")
 	case n.Subject != "" && n.Recipient == "":
-		return errors.New("Subject without Recipient")
+		return errors.New("subject without recipient")
 	case n.SubjectLang != "":
-		return errors.New("Subject with a language, for which the schema has no place")
+		return errors.New("subject with a language, for which the schema has no place")
 	case !xmlscan.IsText(n.Subject):
-		return errors.New("Subject holds characters that XML excludes")
+		return errors.New("subject holds characters that XML excludes")
 	case n.Disposition != 0 && !n.Disposition.known():
 		return errors.New("unknown disposition")
 	case n.Disposition == 0 && (n.StatusExt != nil || len(n.Ext) == 0):
