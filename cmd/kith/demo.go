@@ -157,7 +157,7 @@ func (t *tale) print(l scene) {
 	_ = t.app.show(l, func(w io.Writer, s style) {
 		text := l.Text
 		if l.MS > 0 {
-			text = pad(text, 60) + "  " + s.dim(seconds(time.Duration(l.MS)*time.Millisecond))
+			text = pad(text, 54) + "  " + s.dim(seconds(time.Duration(l.MS)*time.Millisecond))
 		}
 		fmt.Fprintf(w, "  %s  %s %s\n", s.dim(fmt.Sprintf("%4.1f s", since.Seconds())), s.cyan(pad(l.Who, 6)), s.marks(text))
 	})

@@ -42,9 +42,10 @@ func (t *tale) run() error {
 }
 
 func (t *tale) preface() {
-	t.app.say("Three nodes start on this machine and talk over real libp2p on 127.0.0.1: no server,")
-	t.app.say("no account, no other network. Each is what `kith up` runs, with a home of its own.")
-	t.app.say("A lease lasts %.0f s here instead of %.0f min, so that a crash shows soon.", demoLease.Seconds(), node.DefaultLease.Minutes())
+	t.app.say("%s", wrap(fmt.Sprintf("Two people and a door sensor, each with a node like that of `kith up`, "+
+		"in this process. They talk over real libp2p on 127.0.0.1: no server, nobody else. "+
+		"A lease lasts %.0f s here instead of %.0f min, so that a crash shows soon.",
+		demoLease.Seconds(), node.DefaultLease.Minutes()), 78, ""))
 }
 
 // begin starts everybody; only the first one's place is known to the others.
@@ -84,11 +85,11 @@ func (t *tale) introduce(p *actor, more string) {
 func (t *tale) meet(bob, alice *actor) error {
 	t.heading("Bob knows Alice's address, and nothing else")
 	began := time.Now()
-	card, found, err := bob.overlay.Resolve(t.ctx, alice.node.Address())
+	_, found, err := bob.overlay.Resolve(t.ctx, alice.node.Address())
 	if err != nil || !found {
 		return t.failure(bob, "alice's record in the DHT", fmt.Sprint("found: ", found, ", error: ", err))
 	}
-	t.says(bob, time.Since(began), "finds her record in the DHT: %d octets that only her key can sign", len(card.Bytes()))
+	t.says(bob, time.Since(began), "finds her record in the DHT, which only she can sign")
 	const note = "it's Bob, from the choir"
 	if _, err := bob.node.Add(t.ctx, identity.Invitation{Address: alice.node.Address()}, "alice", note); err != nil {
 		return err
@@ -322,7 +323,7 @@ func (t *tale) comeBack(l *ledger, alice, bob *actor) error {
 		return err
 	}
 	l.delivered++
-	t.says(bob, time.Since(began), "✓ has “%s”, once, and signed for it", missed)
+	t.says(bob, time.Since(began), "✓ “%s” is there, once", missed)
 	return t.sight(bob, alice)
 }
 
