@@ -25,10 +25,13 @@ func (c *creator) children(w, n *node) bool {
 		if end[0] != nil && c.sum(end[0]) != c.sum(end[1]) {
 			inside = append(inside, end)
 		}
+		if c.fail || len(inside) > MaxOps {
+			return false
+		}
 		next = [2]int{p[0] + 1, p[1] + 1}
 		last = end
 	}
-	if c.fail || len(firm(w)) != len(news) {
+	if len(firm(w)) != len(news) {
 		return false
 	}
 	c.gaps(w, n)

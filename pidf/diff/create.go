@@ -46,6 +46,7 @@ func Create(old, new []byte) ([]byte, error) {
 		return full, nil
 	}
 	c := newCreator(from, to)
+	c.limit = len(full)
 	if !c.pair(from.root, to.root) {
 		return full, nil
 	}
@@ -69,12 +70,13 @@ func leads(old, update, new []byte) bool {
 // creator writes operations and carries each out on its copy of the old
 // document, so that every selector fits what the receiver has by then.
 type creator struct {
-	out  []byte
-	ops  int
-	mark string           // prefix of the elements of the update
-	root *node            // stands for the root of the update: what it declares
-	sums map[*node]uint64 // digests of subtrees
-	fail bool
+	out   []byte
+	ops   int
+	mark  string           // prefix of the elements of the update
+	root  *node            // stands for the root of the update: what it declares
+	sums  map[*node]uint64 // digests of subtrees
+	limit int              // octets that out may have
+	fail  bool             // over a limit: give up
 }
 
 func newCreator(from, to *document) *creator {
@@ -114,7 +116,7 @@ func (c *creator) document(entity string, version uint32, versioned bool) []byte
 // op writes an operation; attrs and content are octets.
 func (c *creator) op(verb, sel, attrs string, content []byte) {
 	c.ops++
-	if c.ops > MaxOps || len(sel) > maxSelector || len(c.out) > MaxSize {
+	if c.ops > MaxOps || len(sel) > maxSelector || len(c.out) > c.limit {
 		c.fail = true
 	}
 	c.out = append(c.out, "<"+c.mark+":"+verb+` sel="`...)
@@ -275,7 +277,7 @@ func (c *creator) declarations(w, n *node) {
 // attributes makes the attributes of w those of n.
 func (c *creator) attributes(w, n *node) {
 	version := func(a *attr) bool { return n.parent == nil && a.space == "" && a.local == "version" }
-	for i := 0; i < len(w.attrs); i++ {
+	for i := 0; i < len(w.attrs) && !c.fail; i++ {
 		a := &w.attrs[i]
 		if a.decl || version(a) {
 			continue

@@ -50,7 +50,7 @@ const ContentType = "application/pidf-diff+xml; charset=UTF-8"
 const (
 	MaxSize = 256 << 10 // octets of a document or update
 	MaxOps  = 1024      // operations in an update
-	MaxWork = 4 << 20   // nodes and octets that the selectors of an update may look at
+	MaxWork = 2 << 20   // nodes and octets that the selectors of an update may look at
 )
 
 // Update is a parsed update. It is immutable.

@@ -5,7 +5,10 @@ import "slices"
 // run turns the nodes gone of w into the nodes come of n. They stand after last
 // and before end, each a node of w and the one of n that it stays for, or nil.
 func (c *creator) run(w, n *node, gone, come []*node, last, end [2]*node) {
-	for len(gone) > 0 && len(come) > 0 && gone[0].kind == element && come[0].kind == element {
+	if len(gone) > MaxOps-c.ops {
+		c.fail = true // each takes an operation
+	}
+	for !c.fail && len(gone) > 0 && len(come) > 0 && gone[0].kind == element && come[0].kind == element {
 		c.op("replace", c.sel(gone[0]), "", c.content(come[:1]))
 		fresh := adopt(come[:1], w)[0]
 		fresh.parent = w
@@ -24,10 +27,13 @@ func (c *creator) run(w, n *node, gone, come []*node, last, end [2]*node) {
 			ws = "before"
 		}
 		for _, g := range gone {
+			if c.fail {
+				return
+			}
 			c.drop(w, g, ws)
 		}
 	}
-	if len(come) > 0 {
+	if len(come) > 0 && !c.fail {
 		c.insert(w, n, come, last, end)
 	}
 }
@@ -84,7 +90,7 @@ func (c *creator) insert(w, n *node, come []*node, last, end [2]*node) {
 // gaps makes the text between the other children of w that of n.
 func (c *creator) gaps(w, n *node) {
 	olds, news := firm(w), firm(n)
-	for i := -1; i < len(olds); i++ {
+	for i := -1; i < len(olds) && !c.fail; i++ {
 		var before, model *node
 		if i >= 0 {
 			before, model = olds[i], news[i]
