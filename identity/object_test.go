@@ -282,7 +282,7 @@ func TestSealingKeySigns(t *testing.T) {
 	}
 }
 
-// TestStolenRecipientKeys is the test of key compromise impersonation (lessons.md, 5): who has stolen all keys of Bob can read what is sealed to him and
+// TestStolenRecipientKeys is the test of key compromise impersonation (KCI): who has stolen all keys of Bob can read what is sealed to him and
 // speak as him, and can make nothing that Bob takes for Alice's.
 func TestStolenRecipientKeys(t *testing.T) {
 	alice, bob := mustNew(t, "alice"), mustNew(t, "bob")

@@ -19,7 +19,7 @@ import (
 const (
 	maxAhead  = 5 * time.Minute
 	maxBehind = outboxDeadline + time.Hour
-	maxApart  = 5 * time.Minute // DateTime and signing-time (rfc-notes d37)
+	maxApart  = 5 * time.Minute // DateTime and signing-time of one message
 )
 
 // answerMessage is the instant inbox's side of RFC 3860 section 3.4.1.

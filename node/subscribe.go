@@ -12,7 +12,7 @@ import (
 // How often a watcher asks.
 const (
 	subscribeFor = time.Hour // asked for; renewed when half of it has run
-	maxAsking    = 32        // subscriptions asked for at once (libp2p.md 4.2: 60 contacts in 1.3 s)
+	maxAsking    = 32        // subscriptions asked for at once: 60 contacts take about a second
 )
 
 // What people are told while nothing is known of a contact.

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// frameLimit is how many octets may follow a frame's length (design.md section 12).
+// frameLimit is how many octets may follow a frame's length (doc/spec/limits.md).
 const frameLimit = 300 << 10
 
 // maxForwards is how often a request may be passed on by devices on its way, as

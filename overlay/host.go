@@ -129,7 +129,7 @@ func tcpPort(addrs []ma.Multiaddr) int {
 	return 0
 }
 
-// reachability is what gets a device behind a NAT reached (design.md section 9).
+// reachability is what gets a device behind a NAT reached.
 func reachability(source *relaySource) []libp2p.Option {
 	circuits := relay.DefaultResources()
 	circuits.Limit = &relay.RelayLimit{Duration: 30 * time.Minute, Data: 4 << 20}

@@ -15,7 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 )
 
-// How long a lookup takes (design.md section 4.2).
+// How long a lookup takes.
 const (
 	lookupTimeout = 9500 * time.Millisecond // nobody waits longer than 10 s
 	otherSlots    = 300 * time.Millisecond  // slots 1 and 2 after this

@@ -20,7 +20,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-// Limits of topics (design.md section 12 and libp2p.md section 10).
+// Limits of topics (doc/spec/limits.md).
 const (
 	topicsLimit      = 1000     // listened to
 	helloLimit       = 4096     // announced by a neighbour in one packet
