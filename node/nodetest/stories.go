@@ -229,7 +229,7 @@ func longConversation(t *testing.T, stage Stage) {
 	alice, bob := all[0], all[1]
 	Meet(alice, bob)
 	var want []string
-	for i := range 100 {
+	for i := range 200 {
 		text := fmt.Sprint("line ", i)
 		want = append(want, text)
 		if _, err := alice.Send(t.Context(), bob.Address(), text); err != nil {
@@ -238,14 +238,14 @@ func longConversation(t *testing.T, stage Stage) {
 		if _, err := bob.Send(t.Context(), alice.Address(), text); err != nil {
 			t.Fatal(err)
 		}
-		if i == 30 {
+		if i == 100 {
 			bob.Kill()
 			time.Sleep(10 * time.Second)
 			bob.Start()
 		}
 	}
-	bob.Until(5*time.Minute, "all lines", func() bool { return len(bob.Heard(alice)) >= 100 })
-	alice.Until(5*time.Minute, "all lines", func() bool { return len(alice.Heard(bob)) >= 100 })
+	bob.Until(5*time.Minute, "all lines", func() bool { return len(bob.Heard(alice)) >= 200 })
+	alice.Until(5*time.Minute, "all lines", func() bool { return len(alice.Heard(bob)) >= 200 })
 	time.Sleep(time.Minute)
 	if got := bob.Heard(alice); !slices.Equal(got, want) {
 		t.Errorf("bob heard %d lines, out of order or twice: %q", len(got), got)
