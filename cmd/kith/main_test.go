@@ -24,7 +24,8 @@ func TestMain(m *testing.M) {
 //
 //	until PATTERN COMMAND...   repeat a command until its output matches
 //	code N COMMAND...          run a command, which must end with this exit code
-//	keep VARIABLE FIELD        put a field of the JSON just printed into a variable
+//	keep VARIABLE FIELD        put a field of the JSON just printed into a variable;
+//	                           of a list, its first element
 //	crlf FILE...               end the lines of files as mail does
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -91,10 +92,14 @@ func keep(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	var fields map[string]any
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &fields))
-	if fields[args[1]] == nil {
+	value := fields[args[1]]
+	if list, ok := value.([]any); ok && len(list) > 0 {
+		value = list[0]
+	}
+	if value == nil {
 		ts.Fatalf("no field %s", args[1])
 	}
-	ts.Setenv(args[0], fmt.Sprint(fields[args[1]]))
+	ts.Setenv(args[0], fmt.Sprint(value))
 }
 
 func crlf(ts *testscript.TestScript, neg bool, args []string) {
