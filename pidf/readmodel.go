@@ -11,7 +11,8 @@ func (r *reader) inTuple(t *Tuple, e *xmlscan.Elem, lang string) (err error) {
 	switch {
 	case e.Space == DataModel && e.Name == "deviceID":
 		var id string
-		if id, ok = r.value(e); ok {
+		id, ok = r.value(e)
+		if ok = ok && (r.lenient || isAbsoluteURI(id)); ok {
 			t.DeviceIDs = append(t.DeviceIDs, id)
 		}
 	case e.Space == CIPID:
@@ -158,8 +159,8 @@ func (r *reader) device(d *Device, device *xmlscan.Elem, lang string) error {
 
 func (r *reader) deviceID(d *Device, e *xmlscan.Elem) error {
 	id, ok := r.value(e)
-	if !ok {
-		return r.deviate(e, "4479 5", "malformed deviceID")
+	if !ok || !r.lenient && !isAbsoluteURI(id) {
+		return r.deviate(e, "4479 5", "deviceID is not a URI")
 	}
 	d.DeviceID = id
 	return nil

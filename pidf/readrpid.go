@@ -61,9 +61,10 @@ func (r *reader) span(e *xmlscan.Elem, id *string, s *rpid.Span, others *[]rpid.
 	for _, a := range r.doc.Attrs(e) {
 		valid := true
 		switch {
-		case a.Space == xmlscan.XML && a.Name == "lang" && (a.Value == "" || isLanguage(a.Value)):
-			*lang = a.Value
 		case a.Space != "":
+			if valid = validAttr(a); valid && a.Space == xmlscan.XML && a.Name == "lang" {
+				*lang = a.Value
+			}
 			*others = addAttr(*others, a)
 		case a.Name == "from":
 			s.From, valid = parseTime(a.Value)
@@ -77,6 +78,24 @@ func (r *reader) span(e *xmlscan.Elem, id *string, s *rpid.Span, others *[]rpid.
 		ok = ok && (valid || r.lenient)
 	}
 	return ok
+}
+
+// validAttr holds an attribute with a prefix to the type that XML or PIDF gives
+// it. No element of RPID can be nil or of another type (XML Schema).
+func validAttr(a xmlscan.Attr) bool {
+	switch {
+	case a.Space == xsi:
+		return a.Name != "nil" && a.Name != "type"
+	case a.Space == xmlscan.XML && a.Name == "lang":
+		return a.Value == "" || isLanguage(a.Value)
+	case a.Space == Namespace && isMark(a):
+		switch xmlscan.TrimSpace(a.Value) {
+		case "0", "1", "false", "true":
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // addAttr keeps an attribute that RFC 4480 does not define, unless it is one
@@ -182,6 +201,7 @@ func (r *reader) userInput(to **rpid.UserInput, e *xmlscan.Elem) (ok bool) {
 		valid := true
 		switch {
 		case a.Space != "":
+			valid = validAttr(a)
 			u.Attrs = addAttr(u.Attrs, a)
 		case a.Name == "idle-threshold":
 			u.IdleThreshold, valid = seconds(xmlscan.TrimSpace(a.Value))
