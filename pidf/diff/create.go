@@ -25,6 +25,9 @@ func Create(old, new []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := to.sendable(); err != nil {
+		return nil, err
+	}
 	entity, _ := to.root.get("entity")
 	if e, _ := from.root.get("entity"); e != entity {
 		return nil, &Error{Code: InvalidAttributeValue, Line: to.line(to.root.off), Section: "5262 3.2", Msg: "documents have different entities"}

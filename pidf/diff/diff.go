@@ -80,7 +80,8 @@ func (u *Update) Len() int { return len(u.ops) }
 
 // Parse reads an update strictly; the error is an *Error. It checks all that can
 // be known without the document: structure, attributes, syntax and prefixes of
-// selectors. The content of a pidf-full is checked for well-formed XML only.
+// selectors. A pidf-full must be well-formed XML with an entity, and its version
+// a number.
 func Parse(b []byte) (*Update, error) {
 	doc, err := read(b)
 	if err != nil {
@@ -137,7 +138,7 @@ func (u *Update) rootAttrs() error {
 			u.version, u.versioned = n, true
 		case a.space == "" && a.local == "entity":
 			u.entity, u.named = a.value, true
-		default:
+		case !u.full:
 			return u.fail(root, InvalidDiffFormat, "5262 7", "unknown attribute "+a.local)
 		}
 	}

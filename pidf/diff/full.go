@@ -39,8 +39,8 @@ func Full(presence []byte, version uint32) ([]byte, error) {
 	if doc.root.space != pidfNamespace || doc.root.local != "presence" {
 		return nil, &Error{Code: InvalidDiffFormat, Line: doc.line(doc.root.off), Section: "5262 3", Msg: "document: root element is not presence"}
 	}
-	if _, ok := doc.root.get("version"); ok {
-		return nil, &Error{Code: InvalidDiffFormat, Line: doc.line(doc.root.off), Section: "5262 3", Msg: "document: presence has an attribute version"}
+	if err := doc.sendable(); err != nil {
+		return nil, err
 	}
 	root := *doc.root
 	root.attrs = append(slices.Clone(root.attrs), newAttr("", "version", "", strconv.FormatUint(uint64(version), 10)))
@@ -84,4 +84,21 @@ func (n *node) freePrefix(base string) string {
 		p = base + strconv.Itoa(i)
 	}
 	return p
+}
+
+// sendable checks what a document needs to become a pidf-full.
+func (d *document) sendable() error {
+	msg := ""
+	v, versioned := d.root.get("version")
+	if _, ok := d.root.get("entity"); !ok {
+		msg = "has no entity"
+	} else if versioned && d.root.local == "presence" {
+		msg = "is a presence with an attribute version"
+	} else if _, ok := parseVersion(v); versioned && !ok {
+		msg = "has a malformed version"
+	}
+	if msg == "" {
+		return nil
+	}
+	return &Error{Code: InvalidAttributeValue, Line: d.line(d.root.off), Section: "5262 3", Msg: "document: " + msg}
 }
