@@ -1,9 +1,6 @@
 package diff
 
-import (
-	"hash/fnv"
-	"slices"
-)
+import "hash/maphash"
 
 // maxAlign bounds the table for the alignment of two lists of children.
 const maxAlign = 1 << 18
@@ -133,28 +130,25 @@ func (c *creator) sum(n *node) uint64 {
 	if s, ok := c.sums[n]; ok {
 		return s
 	}
-	h := fnv.New64a()
+	var h maphash.Hash
+	h.SetSeed(c.seed)
 	field := func(s string) {
-		h.Write([]byte(s))
-		h.Write([]byte{0, byte(n.kind)})
+		h.WriteString(s)
+		h.WriteByte(byte(n.kind))
 	}
 	switch n.kind {
 	case element:
 		field(n.space)
 		field(n.local)
-		var attrs []string
+		var attrs uint64 // in any order
 		for i := range n.attrs {
 			if a := &n.attrs[i]; !a.decl {
-				attrs = append(attrs, a.space+"\x00"+a.local+"\x00"+a.value)
+				attrs += maphash.Comparable(c.seed, [3]string{a.space, a.local, a.value})
 			}
 		}
-		slices.Sort(attrs)
-		for _, a := range attrs {
-			field(a)
-		}
+		maphash.WriteComparable(&h, attrs)
 		for _, k := range n.solid() {
-			s := c.sum(k)
-			h.Write([]byte{1, byte(s), byte(s >> 8), byte(s >> 16), byte(s >> 24), byte(s >> 32), byte(s >> 40), byte(s >> 48), byte(s >> 56)})
+			maphash.WriteComparable(&h, c.sum(k))
 		}
 	case instruction:
 		field(n.raw)

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"hash/maphash"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,15 +76,16 @@ func leads(old, update, new []byte) bool {
 type creator struct {
 	out   []byte
 	ops   int
-	mark  string           // prefix of the elements of the update
-	root  *node            // stands for the root of the update: what it declares
-	sums  map[*node]uint64 // digests of subtrees
+	mark  string // prefix of the elements of the update
+	root  *node  // stands for the root of the update: what it declares
+	seed  maphash.Seed
+	sums  map[*node]uint64 // digests of subtrees; two that are alike by chance cost a full document
 	limit int              // octets that out may have
 	fail  bool             // over a limit: give up
 }
 
 func newCreator(from, to *document) *creator {
-	c := &creator{root: &node{}, sums: map[*node]uint64{}}
+	c := &creator{root: &node{}, seed: maphash.MakeSeed(), sums: map[*node]uint64{}}
 	c.root.attrs = append(c.root.attrs, newDecl("", pidfNamespace))
 	for i := 0; ; i++ {
 		c.mark = "p"

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,7 +78,37 @@ type reader struct {
 	checked *xmlscan.Doc
 	elems   []xmlscan.Elem // those not met yet
 	root    *node
-	open    *node // innermost open element
+	open    *node   // innermost open element
+	nodes   []node  // room for more
+	attrs   []attr  // of all elements so far
+	kids    []*node // of the open elements, the innermost last
+	starts  []int   // for each open element, where its children start in kids
+}
+
+// fresh returns an empty node under the open element. Nodes are made by the
+// chunk, so that a small document does not pay for a large one.
+func (r *reader) fresh(k kind) *node {
+	if len(r.nodes) == 0 {
+		r.nodes = make([]node, min(256, 4+len(r.src)/64))
+	}
+	n := &r.nodes[0]
+	r.nodes = r.nodes[1:]
+	n.kind, n.parent, n.off = k, r.open, r.pos
+	if r.open != nil {
+		r.kids = append(r.kids, n)
+	}
+	return n
+}
+
+// close gives the open element its children.
+func (r *reader) close() {
+	last := len(r.starts) - 1
+	from := r.starts[last]
+	if from < len(r.kids) {
+		r.open.kids = slices.Clone(r.kids[from:])
+	}
+	r.kids, r.starts = r.kids[:from], r.starts[:last]
+	r.open = r.open.parent
 }
 
 // node reads the next piece of markup or text up to the end of the root.
@@ -87,7 +118,7 @@ func (r *reader) node() {
 	case strings.HasPrefix(rest, "</"):
 		n := strings.IndexByte(rest, '>') + 1
 		r.open.etag = rest[:n]
-		r.open = r.open.parent
+		r.close()
 		r.pos += n
 	case strings.HasPrefix(rest, "<!--"):
 		n := 4 + strings.Index(rest[4:], "-->") + 3
@@ -111,7 +142,8 @@ func (r *reader) node() {
 // none, and the octets belong to document.before.
 func (r *reader) leaf(k kind, n int, value string) {
 	if r.open != nil {
-		r.open.kids = append(r.open.kids, &node{kind: k, parent: r.open, off: r.pos, raw: r.src[r.pos : r.pos+n], value: value})
+		l := r.fresh(k)
+		l.raw, l.value = r.src[r.pos:r.pos+n], value
 	}
 	r.pos += n
 }
@@ -119,7 +151,9 @@ func (r *reader) leaf(k kind, n int, value string) {
 func (r *reader) startTag() {
 	e := &r.elems[0]
 	r.elems = r.elems[1:]
-	n := &node{parent: r.open, off: r.pos, space: e.Space, local: e.Name}
+	n := r.fresh(element)
+	n.space, n.local = e.Space, e.Name
+	first := len(r.attrs)
 	end := nameEnd(r.src, r.pos+1)
 	n.prefix, _ = splitName(r.src[r.pos+1 : end])
 	values := r.checked.Attrs(e)
@@ -148,16 +182,18 @@ func (r *reader) startTag() {
 			a.space, a.value = values[0].Space, values[0].Value
 			values = values[1:]
 		}
-		n.attrs = append(n.attrs, a)
+		r.attrs = append(r.attrs, a)
 		end = stop
 	}
-	if r.open != nil {
-		r.open.kids = append(r.open.kids, n)
-	} else {
+	if last := len(r.attrs); last > first {
+		n.attrs = r.attrs[first:last:last]
+	}
+	if r.open == nil {
 		r.root = n
 	}
 	if !strings.HasSuffix(n.tail, "/>") {
 		r.open = n
+		r.starts = append(r.starts, len(r.kids))
 	}
 }
 
