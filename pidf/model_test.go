@@ -111,7 +111,8 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// TestRoundTrip: what is written from values comes back as the same values.
+// TestRoundTrip covers R3863-4.1.6-lang and R3863-2.2-b: what is written from
+// values, with languages and times, comes back as the same values.
 func TestRoundTrip(t *testing.T) {
 	for name, want := range written() {
 		doc, err := want.Marshal()
@@ -217,7 +218,7 @@ func TestPriority(t *testing.T) {
 }
 
 // TestView covers R2778-instant-inbox-address, R2778-communication-means,
-// R2779-4.4.3 and R3863-4.1.2-conflict as far as a document tells.
+// R2778-contact-address, R2779-4.4.3 and R3863-4.1.2-conflict as far as a document tells.
 func TestView(t *testing.T) {
 	tuple := func(id string, b pidf.Basic, uri, prio string) pidf.Tuple {
 		c := &pidf.Contact{URI: uri}

@@ -58,7 +58,7 @@ func TestNamespaces(t *testing.T) {
 			text = strings.ReplaceAll(text, string(e.Raw), "")
 		}
 		found := declaration.FindAllStringSubmatch(text, -1)
-		if len(found) == 0 || found[0][1] != pidf.Namespace || !strings.Contains(text, "\n<presence xmlns=") {
+		if len(found) == 0 || found[0][1] != pidf.Namespace || !strings.Contains(text, "?><presence xmlns=") {
 			t.Errorf("%s: PIDF is not declared first on the root: %s", name, text)
 		}
 		for _, m := range found {

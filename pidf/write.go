@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kith-im/kith/internal/rfc3339"
@@ -21,7 +22,9 @@ const (
 
 // Marshal writes the document in UTF-8, without white space that means
 // nothing, its elements in the order of the schemas, its times in UTC. Equal
-// values give equal octets.
+// values give equal octets. Only an Element can bring a line end with it: the
+// octets may be signed as they are, and a verifier that makes line ends
+// canonical (RFC 8551 section 3.1.1) does not change them.
 //
 // It fails if the result would not be valid under RFC 3863, 4479, 4480, 4481
 // and 4482, or exceeds MaxSize. Beyond the schemas it wants XML names as ids,
@@ -90,8 +93,18 @@ func (w *writer) element(name, lang, text string) {
 	if lang != "" {
 		w.lang(name, lang)
 	}
-	w.b = xmlscan.AppendEscaped(append(w.b, '>'), text, false)
+	w.raw(">")
+	w.text(text)
 	w.end(name)
+}
+
+// text writes character data, a line end as a reference.
+func (w *writer) text(s string) {
+	for i := strings.IndexByte(s, '\n'); i >= 0; i = strings.IndexByte(s, '\n') {
+		w.b = append(xmlscan.AppendEscaped(w.b, s[:i], false), "&#10;"...)
+		s = s[i+1:]
+	}
+	w.b = xmlscan.AppendEscaped(w.b, s, false)
 }
 
 func (w *writer) lang(name, tag string) {
@@ -160,7 +173,7 @@ func (w *writer) presence(p *Presence) {
 	if !isEntity(p.Entity) {
 		w.fail("entity is not the pres: URI of a presentity")
 	}
-	w.raw(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<presence xmlns="` + Namespace + `"`)
+	w.raw(`<?xml version="1.0" encoding="UTF-8"?><presence xmlns="` + Namespace + `"`)
 	use := p.vocabularies()
 	if use.dm {
 		w.raw(` xmlns:` + prefixDM + `="` + DataModel + `"`)
@@ -189,7 +202,7 @@ func (w *writer) presence(p *Presence) {
 	}
 	w.kind = ""
 	w.ext(p.Ext, 2, inElsewhere)
-	w.raw("</presence>\n")
+	w.raw("</presence>")
 }
 
 // vocabularies are the namespaces beside PIDF that a document uses.
