@@ -28,6 +28,8 @@ func changed(doc []byte) []byte {
 	return append(append(bytes.Clone(head), `<tuple id="t30">`...), tail...)
 }
 
+// TestLargeUpdateIsSmall covers the narrow links of R2779-2-a: what travels is in
+// proportion to what changed, and all other octets stay.
 func TestLargeUpdateIsSmall(t *testing.T) {
 	old := large()
 	update, err := diff.Create(old, changed(old))

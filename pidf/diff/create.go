@@ -38,7 +38,7 @@ func Create(old, new []byte) ([]byte, error) {
 	if had && has && is <= was {
 		return nil, &Error{Code: InvalidAttributeValue, Line: to.line(to.root.off), Section: "5262 3", Msg: ErrStale.Error(), cause: ErrStale}
 	}
-	full := new
+	full := slices.Clone(new)
 	if to.root.local == "presence" {
 		root := to.root.clone()
 		root.rename(Namespace, "pidf-full")

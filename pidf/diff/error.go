@@ -12,24 +12,25 @@ import (
 // section 11 adopts.
 type Code string
 
-// The error elements. This package never returns InvalidEntityDeclaration or
-// UnsupportedXMLID: a DOCTYPE is refused as InvalidDiffFormat, and xml:id is an
-// attribute like others.
+// The error elements. This package never returns InvalidEntityDeclaration,
+// InvalidPrologOperation or UnsupportedXMLID: a DOCTYPE is refused as
+// InvalidDiffFormat, no selector reaches what stands before the root, and xml:id
+// is an attribute like others.
 const (
 	InvalidAttributeValue    Code = "invalid-attribute-value"        // of sel, type, pos, ws, version or entity
 	InvalidCharacterSet      Code = "invalid-character-set"          // not UTF-8
 	InvalidDiffFormat        Code = "invalid-diff-format"            // not well-formed or not valid
-	InvalidEntityDeclaration Code = "invalid-entity-declaration"     //
+	InvalidEntityDeclaration Code = "invalid-entity-declaration"     // the document declares entities
 	InvalidNamespacePrefix   Code = "invalid-namespace-prefix"       // without declaration, or reserved
 	InvalidNamespaceURI      Code = "invalid-namespace-uri"          // empty or reserved
 	InvalidNodeTypes         Code = "invalid-node-types"             // content that does not fit the target
 	InvalidPatchDirective    Code = "invalid-patch-directive"        // cannot be carried out
-	InvalidRootElement       Code = "invalid-root-element-operation" //
+	InvalidRootElement       Code = "invalid-root-element-operation" // would remove the root or give it siblings
 	InvalidPrologOperation   Code = "invalid-xml-prolog-operation"   // on what stands before the root
 	InvalidWhitespace        Code = "invalid-whitespace-directive"   // no such white space
 	UnlocatedNode            Code = "unlocated-node"                 // sel finds none, or more than one
-	UnsupportedIDFunction    Code = "unsupported-id-function"        //
-	UnsupportedXMLID         Code = "unsupported-xml-id"             //
+	UnsupportedIDFunction    Code = "unsupported-id-function"        // sel uses id()
+	UnsupportedXMLID         Code = "unsupported-xml-id"             // sel depends on xml:id
 )
 
 // Errors of the version rule of Apply; match them with errors.Is.

@@ -22,6 +22,9 @@ func FuzzApply(f *testing.F) {
 		f.Add([]byte(base), []byte(head+ops+tail))
 	}
 	f.Fuzz(func(t *testing.T, old, update []byte) {
+		if same, err := diff.Apply(old, []byte(head+tail)); err == nil && string(same) != string(old) {
+			t.Fatalf("nothing to do: got %s, want %s", same, old)
+		}
 		got, err := diff.Apply(old, update)
 		if err != nil {
 			if x, ok := errors.AsType[*diff.Error](err); got != nil || !ok || x.Code == "" || x.Line < 1 {

@@ -97,7 +97,8 @@ func checkStable(t *testing.T, p senml.Pack) []byte {
 	return b
 }
 
-// TestTuple carries a pack through a presence document.
+// TestTuple carries a pack through a presence document: it covers R3863-2.1-d,
+// R3863-4.2-extend and R3863-4.2.4-basic-too for this extension.
 func TestTuple(t *testing.T) {
 	p := resolve(t, parse(t, file(t, "rfc8428-5.1.5")), now)
 	e, err := p.Element()

@@ -35,7 +35,8 @@ func list(resource string, watchers ...winfo.Watcher) winfo.List {
 	return winfo.List{Resource: resource, Package: "presence", Watchers: watchers}
 }
 
-// TestExamples reads the documents printed in RFC 3857 and RFC 3858.
+// TestExamples reads the documents printed in RFC 3857 and RFC 3858: the format's
+// side of R2778-watcher-information.
 func TestExamples(t *testing.T) {
 	joe := winfo.Watcher{ID: "77ajsyy76", Status: winfo.Pending, Event: winfo.Subscribe, URI: "sip:A@example.com"}
 	approved := joe
