@@ -12,23 +12,24 @@ type Priority struct {
 	rank int16  // thousandths plus one; 0 is absent
 }
 
+var errPriority = errors.New("pidf: priority is not a decimal from 0 to 1 with at most three digits after the point")
+
 // ParsePriority reads a decimal from 0 to 1 with at most three digits after
 // the point.
 func ParsePriority(s string) (Priority, error) {
-	bad := errors.New("pidf: priority is not a decimal from 0 to 1 with at most three digits after the point")
 	if s == "" || (s[0] != '0' && s[0] != '1') || len(s) == 2 || len(s) > 5 || (len(s) > 1 && s[1] != '.') {
-		return Priority{}, bad
+		return Priority{}, errPriority
 	}
 	milli, unit := int16(s[0]-'0')*1000, int16(100)
 	for i := 2; i < len(s); i++ {
 		if s[i] < '0' || s[i] > '9' {
-			return Priority{}, bad
+			return Priority{}, errPriority
 		}
 		milli += int16(s[i]-'0') * unit
 		unit /= 10
 	}
 	if milli > 1000 {
-		return Priority{}, bad
+		return Priority{}, errPriority
 	}
 	return Priority{text: s, rank: milli + 1}, nil
 }

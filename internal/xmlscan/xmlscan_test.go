@@ -109,6 +109,23 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+// TestCharacters puts an octet that XML excludes at every place of a document.
+func TestCharacters(t *testing.T) {
+	const src = "<a b='0123456789'>0123456789\n0123456789\t</a>"
+	for i := range len(src) {
+		for _, c := range []byte{0, 1, 0x1f, 0x80, 0xff} {
+			bad := []byte(src)
+			bad[i] = c
+			if doc, err := xmlscan.Parse(bad, whole); err == nil || doc != nil {
+				t.Errorf("%q is accepted", bad)
+			}
+		}
+	}
+	if _, err := xmlscan.Parse([]byte(src), whole); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSizeAndLine(t *testing.T) {
 	src := "<a>\n\n<b></c></a>"
 	if _, err := xmlscan.Parse([]byte(src), xmlscan.Options{MaxSize: len(src) - 1}); err == nil || !strings.Contains(err.Error(), "too large") {
