@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sort"
 	"strconv"
@@ -36,10 +35,10 @@ func (e *AmbiguousError) Error() string {
 // adding somebody who asked to watch the owner approves that.
 func (n *Node) Add(ctx context.Context, inv identity.Invitation, name, note string) (Contact, error) {
 	if inv.Address == n.Address() {
-		return Contact{}, errors.New("that is your own address")
+		return Contact{}, badInput("that is your own address")
 	}
 	if len(note) > maxNote {
-		return Contact{}, fmt.Errorf("note of %d octets: at most %d fit", len(note), maxNote)
+		return Contact{}, badInput("note of %d octets: at most %d fit", len(note), maxNote)
 	}
 	c, err := n.keepContact(ctx, inv.Address, name, func(c *Contact) {
 		if len(inv.Reach) > 0 {
@@ -63,7 +62,7 @@ func (n *Node) keepContact(ctx context.Context, who identity.Address, name strin
 		c = *old
 	} else if len(n.contacts) >= MaxContacts {
 		n.mu.Unlock()
-		return Contact{}, fmt.Errorf("there are %d contacts already", MaxContacts)
+		return Contact{}, badInput("there are %d contacts already", MaxContacts)
 	}
 	if name != "" {
 		c.Name = name
@@ -93,11 +92,11 @@ func (n *Node) keepContact(ctx context.Context, who identity.Address, name strin
 // checkName accepts names that a person can type and a terminal can show.
 func checkName(name string) error {
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.TrimSpace(name) != name {
-		return fmt.Errorf("name %q: want 1 to %d octets without space at either end", name, maxName)
+		return badInput("name %q: want 1 to %d octets without space at either end", name, maxName)
 	}
 	for _, r := range name {
 		if !unicode.IsPrint(r) || r == '@' || r == ':' {
-			return fmt.Errorf("name %q: %q cannot be part of a name", name, r)
+			return badInput("name %q: %q cannot be part of a name", name, r)
 		}
 	}
 	return nil

@@ -55,6 +55,9 @@ type Topics interface {
 	// that is not yet seen listening there. It says how many of them were
 	// reached directly or are known listeners. Nobody there is not an error.
 	Publish(ctx context.Context, topic string, s identity.Sealed, to []identity.Reach) (reached int, err error)
+	// Push hands s directly to each of the given devices, listening or not, and
+	// says how many took it.
+	Push(ctx context.Context, s identity.Sealed, to []identity.Reach) (reached int, err error)
 	// Listen joins a topic and keeps this device connected to the given
 	// devices, its publishers, until Leave. Listening again replaces them.
 	Listen(topic string, publishers []identity.Reach) error

@@ -59,11 +59,11 @@ func (n *Node) SetStatus(ctx context.Context, show Show, note string, until time
 	}
 	note = strings.TrimSpace(note)
 	if len(note) > maxNote {
-		return fmt.Errorf("note of %d octets: at most %d fit", len(note), maxNote)
+		return badInput("note of %d octets: at most %d fit", len(note), maxNote)
 	}
 	now := time.Now()
 	if !until.IsZero() && !until.After(now) {
-		return fmt.Errorf("the end of the status, %s, is in the past", until.Format(time.RFC3339))
+		return badInput("the end of the status, %s, is in the past", until.Format(time.RFC3339))
 	}
 	mine := Mine{Show: show, Note: note, Since: now.Truncate(time.Millisecond), Until: until}
 	raw, err := json.Marshal(mine)
@@ -238,7 +238,7 @@ func (n *Node) publishLease(ctx context.Context, now time.Time) error {
 func (n *Node) spread(ctx context.Context, now time.Time, signed identity.Signed) error {
 	n.mu.Lock()
 	epoch := n.out.epoch
-	to := n.watcherReaches(now)
+	to := n.watcherReaches(now, nil)
 	n.mu.Unlock()
 	sealed, err := epoch.Seal(signed)
 	if err != nil {
@@ -275,12 +275,12 @@ func topicsAt(epoch identity.Epoch, now time.Time) []string {
 	return []string{before, after}
 }
 
-// watcherReaches lists the devices of those who watch the owner at now. The
-// caller holds n.mu.
-func (n *Node) watcherReaches(now time.Time) []identity.Reach {
+// watcherReaches lists the devices of those who watch the owner at now and
+// whom keep, unless nil, keeps. The caller holds n.mu.
+func (n *Node) watcherReaches(now time.Time, keep func(identity.Address) bool) []identity.Reach {
 	var to []identity.Reach
-	for _, w := range n.watchers {
-		if w.State != Active || !now.Before(w.Expires) || w.Card.IsZero() {
+	for who, w := range n.watchers {
+		if w.State != Active || !now.Before(w.Expires) || w.Card.IsZero() || keep != nil && !keep(who) {
 			continue
 		}
 		for _, d := range w.Card.Card().Devices {
@@ -293,8 +293,9 @@ func (n *Node) watcherReaches(now time.Time) []identity.Reach {
 }
 
 // Goodbye publishes the signed closed document that tells watchers at once
-// what they would otherwise learn when the lease ends. It waits until they
-// have it or ctx ends; nothing is published after it.
+// what they would otherwise learn when the lease ends. It hands the document to
+// every watcher who may be there and waits until they took it; the error is
+// ctx's, if it ends first. Nothing is published after a goodbye.
 func (n *Node) Goodbye(ctx context.Context) error {
 	n.mu.Lock()
 	if n.leaving {
@@ -313,8 +314,14 @@ func (n *Node) Goodbye(ctx context.Context) error {
 		return fmt.Errorf("seal goodbye: %w", err)
 	}
 	n.mu.Lock()
-	to := n.watcherReaches(now)
+	there := n.watcherReaches(now, func(who identity.Address) bool {
+		w := n.watches[who]
+		return w == nil || w.State != Active || n.viewOf(who, now).Liveness != Gone
+	})
 	n.mu.Unlock()
-	n.handOut(ctx, topicsAt(out.epoch, now), sealed, to)
+	n.handOut(ctx, topicsAt(out.epoch, now), sealed, nil)
+	if _, err := n.net.Push(ctx, sealed, there); err != nil {
+		return fmt.Errorf("say goodbye: %w", err)
+	}
 	return ctx.Err()
 }

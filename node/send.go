@@ -34,13 +34,13 @@ type outgoing struct {
 // The text is at most 64 KiB of UTF-8.
 func (n *Node) Send(ctx context.Context, who identity.Address, text string) (Message, error) {
 	if who == n.Address() {
-		return Message{}, errors.New("that is your own address")
+		return Message{}, badInput("that is your own address")
 	}
 	if strings.TrimSpace(text) == "" {
-		return Message{}, errors.New("there is nothing to send")
+		return Message{}, badInput("there is nothing to send")
 	}
 	if len(text) > maxText {
-		return Message{}, fmt.Errorf("text of %d octets: at most %d fit", len(text), maxText)
+		return Message{}, badInput("text of %d octets: at most %d fit", len(text), maxText)
 	}
 	now := time.Now()
 	m, err := n.compose(who, text, now)

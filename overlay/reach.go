@@ -83,6 +83,24 @@ func briefReach(id peer.ID, addrs []ma.Multiaddr) identity.Reach {
 	return b
 }
 
+// Describe lists the addresses in a reach for people to read, as multiaddrs
+// ending in /p2p; nil if it cannot be read.
+func Describe(r identity.Reach) []string {
+	info, err := parseReach(r)
+	if err != nil {
+		return nil
+	}
+	addrs, err := peer.AddrInfoToP2pAddrs(&info)
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for _, a := range addrs {
+		list = append(list, a.String())
+	}
+	return list
+}
+
 // parseReach reads either encoding. Names to be looked up in the DNS and other
 // addresses that do not start with an IP address are left out.
 func parseReach(r identity.Reach) (peer.AddrInfo, error) {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kith-im/kith/identity"
@@ -233,19 +234,27 @@ func (o *Overlay) Publish(ctx context.Context, topic string, s identity.Sealed, 
 	if err := handle.Publish(ctx, s.Bytes()); err != nil {
 		return 0, fmt.Errorf("publish: %w", err)
 	}
+	silent := slices.DeleteFunc(devices, func(d peer.AddrInfo) bool { return slices.Contains(listeners, d.ID) })
+	return len(ids) - len(silent) + o.pushAll(ctx, s, silent), nil
+}
+
+// Push hands a publication to each of the given devices by a stream, 32 at a
+// time, and says how many took it. A device that cannot be reached is not an
+// error.
+func (o *Overlay) Push(ctx context.Context, s identity.Sealed, to []identity.Reach) (int, error) {
+	if _, err := publication(s.Bytes()); err != nil {
+		return 0, fmt.Errorf("push: %w", err)
+	}
+	return o.pushAll(ctx, s, o.devices(to)), nil
+}
+
+func (o *Overlay) pushAll(ctx context.Context, s identity.Sealed, devices []peer.AddrInfo) int {
 	var (
-		mu      sync.Mutex
-		reached int
+		reached atomic.Int64
 		wg      sync.WaitGroup
 		slots   = make(chan struct{}, pushesAtOnce)
 	)
 	for _, d := range devices {
-		if slices.Contains(listeners, d.ID) {
-			mu.Lock()
-			reached++
-			mu.Unlock()
-			continue
-		}
 		slots <- struct{}{}
 		wg.Go(func() { // until the exchange times out or ctx ends
 			defer func() { <-slots }()
@@ -253,13 +262,11 @@ func (o *Overlay) Publish(ctx context.Context, topic string, s identity.Sealed, 
 				o.log.Debug("publication not pushed", "err", err)
 				return
 			}
-			mu.Lock()
-			reached++
-			mu.Unlock()
+			reached.Add(1)
 		})
 	}
 	wg.Wait()
-	return reached, nil
+	return int(reached.Load())
 }
 
 // devices reads reaches, without this device itself, broken ones and doubles.

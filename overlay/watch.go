@@ -3,6 +3,7 @@ package overlay
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
@@ -39,15 +40,18 @@ func (o *Overlay) watchNetwork(ctx context.Context, h Handler) {
 		last    = time.Now()
 		stirred int // table size when last stirred
 		addrs   = o.addressTexts()
+		doubts  sync.WaitGroup
 	)
 	defer period.Stop()
+	defer doubts.Wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case e := <-events.Out():
-			switch e.(type) {
+			switch e := e.(type) {
 			case event.EvtPeerIdentificationCompleted:
+				o.doubtOlder(ctx, &doubts, e)
 				looks = tableLooks
 				if look == nil {
 					look = time.After(tableSettle)

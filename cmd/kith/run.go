@@ -211,7 +211,7 @@ func (v outlook) Status() control.Network {
 }
 
 // Describe implements control.Net.
-func (v outlook) Describe(identity.Reach) []string { return nil }
+func (v outlook) Describe(r identity.Reach) []string { return overlay.Describe(r) }
 
 // Lookup implements control.Net.
 func (v outlook) Lookup(ctx context.Context, who identity.Address) (control.Lookup, error) {

@@ -58,6 +58,9 @@ func problem(err error) error {
 	if refused, ok := errors.AsType[*node.RefusedError](err); ok {
 		return newProblem(http.StatusForbidden, CodeRefused, "they refused: "+refused.Reason, "")
 	}
+	if input, ok := errors.AsType[*node.InputError](err); ok {
+		return badInput(input.Why, "")
+	}
 	switch {
 	case errors.Is(err, node.ErrNotFound):
 		return newProblem(http.StatusNotFound, CodeNotFound, err.Error(), "")

@@ -241,7 +241,22 @@ func (p *Port) Publish(ctx context.Context, topic string, s identity.Sealed, to 
 	for _, r := range to {
 		names[string(r)] = true
 	}
-	reached := 0
+	return p.hand(ctx, s, names), nil
+}
+
+// Push brings s to the given devices.
+func (p *Port) Push(ctx context.Context, s identity.Sealed, to []identity.Reach) (int, error) {
+	if err := p.travel(ctx); err != nil {
+		return 0, err
+	}
+	names := make(map[string]bool)
+	for _, r := range to {
+		names[string(r)] = true
+	}
+	return p.hand(ctx, s, names), nil
+}
+
+func (p *Port) hand(ctx context.Context, s identity.Sealed, names map[string]bool) (reached int) {
 	for name := range names {
 		h, err := p.handlerAt(name)
 		if err != nil {
@@ -251,7 +266,7 @@ func (p *Port) Publish(ctx context.Context, topic string, s identity.Sealed, to 
 			reached++
 		}
 	}
-	return reached, nil
+	return reached
 }
 
 // Listen joins a topic.
