@@ -34,6 +34,8 @@ var edges = map[string]string{
 	"pidf/rpid":        "",
 	"pidf":             "pidf/rpid internal/rfc3339 internal/xmlscan",
 	"pidf/diff":        "internal/xmlscan",
+	"pidf/senml":       "pidf internal/xmlscan",
+	"pidf/winfo":       "internal/xmlscan",
 
 	// People, and the devices they use.
 	"identity/cms":        "",
