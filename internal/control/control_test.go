@@ -24,7 +24,7 @@ import (
 	"github.com/kith-im/kith/node/store"
 )
 
-var update = flag.Bool("update", false, "write testdata/openapi.json anew")
+var update = flag.Bool("update", false, "write doc/spec/openapi.json anew")
 
 // outlook is the network of a test: nothing to see.
 type outlook struct{ node *node.Node }
@@ -354,11 +354,11 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// TestOpenAPI holds the contract still: a change of testdata/openapi.json is a
+// TestOpenAPI holds the contract still: a change of doc/spec/openapi.json is a
 // change for every bot.
 func TestOpenAPI(t *testing.T) {
 	got := must(OpenAPI("test"))
-	golden := filepath.Join("testdata", "openapi.json")
+	golden := filepath.Join("..", "..", "doc", "spec", "openapi.json")
 	if *update {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
 			t.Fatal(err)
