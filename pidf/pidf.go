@@ -146,7 +146,8 @@ type Element struct {
 	NS, Name string
 	// Raw are the octets as received, with declarations added for namespaces
 	// that were bound around them, and xml:lang if a language was in force
-	// there and the element holds text: they mean the same in any place.
+	// there and the element holds text or attributes: they mean the same in
+	// any place. Timed status gets no xml:lang.
 	Raw []byte
 	// MustUnderstand says that the element, or one in it, is marked as
 	// mandatory to understand (section 4.2.3); use it only if Understood.

@@ -104,6 +104,9 @@ func (r *reader) keep(e *xmlscan.Elem, lang string) ([]byte, error) {
 	if need := len(r.doc.Source(e)) + 160; cap(r.arena)-len(r.arena) < need {
 		r.arena = make([]byte, 0, max(need, r.size/4))
 	}
+	if e.Space == Timed {
+		lang = "" // see Tuple.Timed
+	}
 	n := len(r.arena)
 	r.arena = r.doc.AppendRawIn(r.arena, e, lang)
 	raw := r.arena[n:len(r.arena):len(r.arena)]

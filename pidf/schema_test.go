@@ -85,7 +85,8 @@ func TestSchemaAndText(t *testing.T) {
 		"activities-lunch", "activities-malformed-kept", "cipid-malformed", "extension-language-inherited",
 		"note-lang-inherited", "rfc4480-4", "rpid-place-is-malformed", "rpid-place-type-malformed",
 		"rpid-privacy-example-order", "rpid-privacy-malformed", "rpid-service-class-malformed",
-		"rpid-status-icon-malformed", "rpid-time-offset-malformed", "timed-status-malformed", "timestamp-leap-second", "timestamp-offset-beyond-14", "tuple-id-arbitrary",
+		"rpid-status-icon-malformed", "rpid-time-offset-malformed", "timed-status-in-language",
+		"timed-status-malformed", "timed-status-with-language", "timestamp-leap-second", "timestamp-offset-beyond-14", "tuple-id-arbitrary",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -110,6 +110,7 @@ var unwritable = map[string]string{
 	"rpid-status-icon-malformed":                 "extension status-icon: is written from a field of its own",
 	"rpid-time-offset-malformed":                 "extension time-offset: is written from a field of its own",
 	"timed-status-in-status":                     "timed status outside a tuple",
+	"timed-status-with-language":                 "malformed timed status",
 	"timed-status-malformed":                     "malformed timed status",
 	"timed-status-of-the-present":                "timed status about the time of the tuple",
 }

@@ -15,7 +15,8 @@ type TimedStatus struct {
 
 // Timed returns the timed status among the extensions of t, in document order;
 // they may overlap. Malformed ones are left out. They are read from Ext and
-// written from there, octet for octet.
+// written from there, octet for octet; since their schema has no place for
+// xml:lang, a note in one has only the language that it states itself.
 func (t *Tuple) Timed() []TimedStatus {
 	var list []TimedStatus
 	for i := range t.Ext {
@@ -37,10 +38,23 @@ func readTimed(raw []byte) (s TimedStatus, ok bool) {
 	}
 	root := doc.Root()
 	r := reader{doc: doc, size: len(raw)}
-	lang, id := "", ""
-	var others []rpid.Attr
-	if root.Space != Timed || root.Name != "timed-status" || root.HasInk() || !r.span(root, &id, &s.Span, &others, &lang) ||
-		id != "" || len(others) > 0 || s.From.IsZero() {
+	if root.Space != Timed || root.Name != "timed-status" || root.HasInk() {
+		return s, false
+	}
+	for _, a := range doc.Attrs(root) {
+		ok := false
+		switch {
+		case a.Space != "":
+		case a.Name == "from":
+			s.From, ok = parseTime(a.Value)
+		case a.Name == "until":
+			s.Until, ok = parseTime(a.Value)
+		}
+		if !ok {
+			return s, false
+		}
+	}
+	if s.From.IsZero() {
 		return s, false
 	}
 	var order sequence
@@ -57,9 +71,9 @@ func readTimed(raw []byte) (s TimedStatus, ok bool) {
 			s.Basic = one.Basic
 		case e.Space == Timed && e.Name == "note" && len(s.Notes) == 0:
 			rank = 1
-			s.Notes, err = r.addNote(s.Notes, e, lang, "4481 5")
+			s.Notes, err = r.addNote(s.Notes, e, "", "4481 5")
 		default:
-			s.Ext, err = r.addExt(s.Ext, e, lang, Timed, "4481 5")
+			s.Ext, err = r.addExt(s.Ext, e, "", Timed, "4481 5")
 		}
 		if err != nil || !order.follows(rank) {
 			return s, false
