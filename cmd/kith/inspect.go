@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,8 @@ type inspection struct {
 	Error   *string `json:"error,omitempty"`
 	Section *string `json:"section,omitempty"` // of the RFC that is broken
 	Line    *int    `json:"line,omitempty"`
+
+	source string // the offending line, for people
 }
 
 // inspector reads files as the flags say.
@@ -99,14 +102,46 @@ func (a *app) inspect(in inspector, file string) inspection {
 	v.Fields = nil
 	text := err.Error()
 	if e, ok := errors.AsType[*cpim.SyntaxError](err); ok {
-		text, v.Section, v.Line = e.Msg, &e.Section, &e.Line
+		section := cite(e.Section)
+		text, v.Section, v.Line = e.Msg, &section, &e.Line
 	}
 	if e, ok := errors.AsType[*pidf.SyntaxError](err); ok {
-		section := "RFC " + e.Section
+		section := cite(e.Section)
 		text, v.Section, v.Line = e.Msg, &section, &e.Line
 	}
 	v.Error = &text
+	if v.Line != nil {
+		v.source = sourceLine(content, *v.Line)
+	}
 	return v
+}
+
+// cite writes "RFC 3862 2.2", or "3863 4.1.2", as people do: "RFC 3862 section
+// 2.2". What is no section of an RFC stays as it is.
+func cite(section string) string {
+	number, rest, ok := strings.Cut(strings.TrimPrefix(section, "RFC "), " ")
+	if _, err := strconv.Atoi(number); err != nil {
+		return section
+	}
+	if !ok {
+		return "RFC " + number
+	}
+	return "RFC " + number + " section " + rest
+}
+
+// sourceLine returns a line of a file, from 1, in a length that fits a screen.
+func sourceLine(b []byte, number int) string {
+	for line := range bytes.Lines(b) {
+		if number--; number > 0 {
+			continue
+		}
+		text := []rune(strings.TrimRight(strings.ToValidUTF8(string(line), "\uFFFD"), "\r\n"))
+		if len(text) > 100 {
+			text = append(text[:99], '…')
+		}
+		return string(text)
+	}
+	return ""
 }
 
 func (a *app) readFile(file string) ([]byte, error) {
@@ -200,6 +235,9 @@ func (a *app) printInspection(v inspection) error {
 			section = " " + s.dim("("+*v.Section+")")
 		}
 		fmt.Fprintf(a.out, "%s %s  %s%s%s\n", s.red("✗"), s.bold(clean(v.File)), where, clean(*v.Error), section)
+		if v.source != "" {
+			fmt.Fprintf(a.out, "  %s %s\n", s.dim(fmt.Sprintf("%4d │", *v.Line)), clean(v.source))
+		}
 		return nil
 	}
 	if a.quiet {

@@ -103,7 +103,7 @@ func newCreator(from, to *document) *creator {
 
 // document puts the update together.
 func (c *creator) document(entity string, version uint32, versioned bool) []byte {
-	b := []byte(`<?xml version="1.0" encoding="UTF-8"?>` + "\n<" + c.mark + ":pidf-diff")
+	b := []byte(`<?xml version="1.0" encoding="UTF-8"?><` + c.mark + ":pidf-diff")
 	for i := range c.root.attrs {
 		b = append(b, c.root.attrs[i].raw...)
 	}

@@ -33,8 +33,7 @@ func Example() {
 	_, err = diff.Apply(got, update)
 	fmt.Println(err)
 	// Output:
-	// <?xml version="1.0" encoding="UTF-8"?>
-	// <p:pidf-diff xmlns="urn:ietf:params:xml:ns:pidf" xmlns:p="urn:ietf:params:xml:ns:pidf-diff" entity="pres:door@example.com" version="7"><p:replace sel="*/tuple/status/basic/text()">closed</p:replace></p:pidf-diff>
+	// <?xml version="1.0" encoding="UTF-8"?><p:pidf-diff xmlns="urn:ietf:params:xml:ns:pidf" xmlns:p="urn:ietf:params:xml:ns:pidf-diff" entity="pres:door@example.com" version="7"><p:replace sel="*/tuple/status/basic/text()">closed</p:replace></p:pidf-diff>
 	// true <nil>
-	// pidf diff: line 2: invalid-attribute-value: update is not newer than the document (RFC 5262 3)
+	// pidf diff: line 1: invalid-attribute-value: update is not newer than the document (RFC 5262 3)
 }

@@ -12,7 +12,7 @@ import (
 // that give the same double. Equal values give equal octets. It fails, with a
 // *SyntaxError, if Parse would not accept the result.
 func (p Pack) Marshal() ([]byte, error) {
-	b, err := p.append([]byte(`<?xml version="1.0" encoding="UTF-8"?>` + "\n"))
+	b, err := p.append([]byte(`<?xml version="1.0" encoding="UTF-8"?>`))
 	if err != nil {
 		return nil, err
 	}

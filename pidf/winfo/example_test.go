@@ -36,8 +36,7 @@ func Example() {
 		fmt.Println(w.URI, w.Status)
 	}
 	// Output:
-	// <?xml version="1.0" encoding="UTF-8"?>
-	// <watcherinfo xmlns="urn:ietf:params:xml:ns:watcherinfo" version="0" state="full"><watcher-list resource="pres:bob@example.com" package="presence"><watcher id="w1" status="pending" event="subscribe">pres:alice@example.com</watcher></watcher-list></watcherinfo>
+	// <?xml version="1.0" encoding="UTF-8"?><watcherinfo xmlns="urn:ietf:params:xml:ns:watcherinfo" version="0" state="full"><watcher-list resource="pres:bob@example.com" package="presence"><watcher id="w1" status="pending" event="subscribe">pres:alice@example.com</watcher></watcher-list></watcherinfo>
 	// ask for the full state
 	// pres:alice@example.com active
 }

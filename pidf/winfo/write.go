@@ -14,7 +14,7 @@ import (
 // status by RFC 3857.
 func (d *Document) Marshal() ([]byte, error) {
 	w := writer{b: make([]byte, 0, 512), ids: map[string]bool{}}
-	w.b = append(w.b, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"+`<watcherinfo xmlns="`+Namespace+`" version="`...)
+	w.b = append(w.b, `<?xml version="1.0" encoding="UTF-8"?><watcherinfo xmlns="`+Namespace+`" version="`...)
 	w.b = append(strconv.AppendUint(w.b, uint64(d.Version), 10), '"')
 	if d.Full {
 		w.b = append(w.b, ` state="full">`...)
