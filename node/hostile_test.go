@@ -351,3 +351,25 @@ func TestGateHoldsBackAFlood(t *testing.T) {
 		}
 	})
 }
+
+func TestSuccessiveDocumentsHaveSuccessiveTimes(t *testing.T) { // R3863-4.1.7-successive
+	bubble(t, func(t *testing.T, _ *nodetest.World, alice, bob *nodetest.Person) {
+		last := bob.Status().Since
+		for i := range 5 { // in one moment of virtual time
+			if err := bob.SetStatus(t.Context(), node.Away, fmt.Sprint(i), time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			since := bob.Status().Since
+			if !since.After(last) {
+				t.Errorf("change %d at %v, the one before at %v", i, since, last)
+			}
+			last = since
+		}
+		if v := alice.Sees(5*time.Second, bob, node.Away, node.Live); !v.Since.Equal(last) {
+			time.Sleep(time.Second)
+			if v, _ = alice.View(bob.Address()); v.Note != "4" || !v.Since.Equal(last) {
+				t.Errorf("alice sees %q since %v, want the last change at %v", v.Note, v.Since, last)
+			}
+		}
+	})
+}

@@ -65,7 +65,7 @@ func (n *Node) SetStatus(ctx context.Context, show Show, note string, until time
 	if !until.IsZero() && !until.After(now) {
 		return badInput("the end of the status, %s, is in the past", until.Format(time.RFC3339))
 	}
-	mine := Mine{Show: show, Note: note, Since: now.Truncate(time.Millisecond), Until: until}
+	mine := Mine{Show: show, Note: note, Since: n.nextSince(now), Until: until}
 	raw, err := json.Marshal(mine)
 	if err != nil {
 		return fmt.Errorf("keep status: %w", err)
@@ -78,6 +78,17 @@ func (n *Node) SetStatus(ctx context.Context, show Show, note string, until time
 	n.mu.Unlock()
 	wake(n.wakePublish)
 	return nil
+}
+
+// nextSince is the timestamp of a change of status: now, in milliseconds, and
+// later than that of the change before it (RFC 3863 section 4.1.7), unless the
+// clock was set back by more than a moment.
+func (n *Node) nextSince(now time.Time) time.Time {
+	now = now.Truncate(time.Millisecond)
+	if last := n.Status().Since; !last.Before(now) && last.Sub(now) < time.Second {
+		return last.Add(time.Millisecond)
+	}
+	return now
 }
 
 // publishLoop publishes a document at the start and on every change, and leases
