@@ -21,8 +21,8 @@ import (
 // and one on the whole.
 const (
 	demoLease = 2 * time.Second
-	demoStep  = 10 * time.Second
-	demoWhole = 29 * time.Second
+	demoStep  = 30 * time.Second
+	demoWhole = 90 * time.Second
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -34,7 +34,7 @@ one process over real libp2p on loopback. They meet by address in the DHT, see e
 other's status change, write to each other, and one of them is killed and comes back.
 
 Each line is checked as it is printed; the exit status is 0 only if all of it
-happened. It takes less than 30 s, needs no network, and leaves nothing behind.`,
+happened. It takes about ten seconds, needs no network, and leaves nothing behind.`,
 		Example: "  kith demo\n  kith demo --json | jq -c '{t, who, text}'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
