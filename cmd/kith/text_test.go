@@ -156,7 +156,7 @@ func TestFailingTale(t *testing.T) {
 		if !ok || e.code != exitFailed || !strings.Contains(e.msg, "part 3: bob should have seen: alice open") || e.hint != "instead: nothing" {
 			t.Errorf("got %v", err)
 		}
-		want := `{"t":10,"part":3,"who":"bob","text":"expected: alice open; saw: nothing","ok":false}` + "\n"
+		want := `{"t":30,"part":3,"who":"bob","text":"expected: alice open; saw: nothing","ok":false}` + "\n"
 		if diff := cmp.Diff(want, out.String()); diff != "" {
 			t.Errorf("line (-want +got):\n%s", diff)
 		}
