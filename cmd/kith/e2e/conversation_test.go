@@ -76,8 +76,12 @@ func TestKilledDuringConversation(t *testing.T) {
 	began := time.Now()
 	alice := newMachine(t, "alice", "", "--listen", "127.0.0.1:0", "--no-lan")
 	bob := newMachine(t, "bob", "", "--listen", "127.0.0.1:0", "--no-lan")
+	carol := newMachine(t, "carol", "", "--listen", "127.0.0.1:0", "--no-lan")
 	meet(t, alice, bob)
+	meet(t, carol, bob)
 	converse(t, alice, bob, 200)
+	carol.until(time.Minute, "sees bob back", func() bool { return carol.sees("bob", "open", "live") })
+	carol.must("send", "bob", "what a conversation")
 	t.Logf("all of it took %v", time.Since(began).Round(time.Second))
 }
 
