@@ -94,8 +94,12 @@ func (i *instance) open(ctx context.Context, s settings) error {
 	if err := writePort(s.home, i.overlay.Port()); err != nil {
 		return err
 	}
+	rules, err := readRules(s.home)
+	if err != nil {
+		return err
+	}
 	i.node, err = node.New(ctx, node.Config{
-		Keys: keys, Network: i.overlay, Store: i.store, Lease: s.lease, Thing: s.thing, Log: s.log,
+		Keys: keys, Network: i.overlay, Store: i.store, Rules: rules, Lease: s.lease, Thing: s.thing, Log: s.log,
 	})
 	if err != nil {
 		return err

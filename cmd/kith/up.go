@@ -50,6 +50,16 @@ Your identity is a few key files in the home directory. With --passphrase the
 most important one is encrypted, and kith up asks for the passphrase at every
 start, or takes it from --passphrase-file or $KITH_PASSPHRASE.
 
+Who may watch, fetch and send is decided by the file rules in the home directory, if
+there is one; without it, as if it said:
+
+    allow contacts watch fetch send
+    ask strangers watch
+    deny strangers fetch send
+
+The last line that speaks of a person and an action decides. A person is contacts,
+strangers, anyone or an address.
+
 --listen takes a port, HOST:PORT or a multiaddr; without it the node listens on
 all interfaces and keeps its port. --bootstrap names nodes to begin with; contacts,
 invitations and the local network need none.`,
