@@ -19,17 +19,27 @@ type Fetched struct {
 	Fresh    bool // from the presentity just now; else from the store
 }
 
+// fetchWait is how long the presentity is asked when the newest stored document
+// could be shown instead.
+const fetchWait = 3 * time.Second
+
 // Fetch returns a person's current presence document: asked for once (RFC 3859
 // section 3.4.1 with duration 0), or if nobody answers the newest stored one.
 // A refusal is an error; so is having nothing at all.
 func (n *Node) Fetch(ctx context.Context, who identity.Address) (Fetched, error) {
 	now := time.Now()
-	r, err := n.subscribeOnce(ctx, who, newSubscriptID(), 0, "")
+	held, found := n.stored(who, now)
+	asking := ctx
+	if found { // whoever asks gets something, also from a short wait
+		var cancel context.CancelFunc
+		asking, cancel = context.WithTimeout(ctx, fetchWait)
+		defer cancel()
+	}
+	r, err := n.subscribeOnce(asking, who, newSubscriptID(), 0, "")
+	if err != nil && found {
+		return held, nil
+	}
 	if err != nil {
-		held, found := n.stored(who, now)
-		if found {
-			return held, nil
-		}
 		return Fetched{}, err
 	}
 	if r.outcome == failure {

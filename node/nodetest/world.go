@@ -34,6 +34,7 @@ type World struct {
 	records   map[string][]byte
 	cut       map[[2]string]bool
 	mute      map[string]bool // devices whose responses get lost
+	stalled   map[string]bool // devices that take requests and never answer
 	overheard []identity.Sealed
 }
 
@@ -41,7 +42,7 @@ type World struct {
 func NewWorld(latency time.Duration) *World {
 	return &World{
 		Latency: latency, ports: make(map[string]*Port), records: make(map[string][]byte),
-		cut: make(map[[2]string]bool), mute: make(map[string]bool),
+		cut: make(map[[2]string]bool), mute: make(map[string]bool), stalled: make(map[string]bool),
 	}
 }
 
@@ -110,6 +111,13 @@ func (w *World) LoseResponses(name string, lose bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mute[name] = lose
+}
+
+// Stall has a device take requests and never answer, until the asker gives up.
+func (w *World) Stall(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stalled[name] = true
 }
 
 // Overheard returns all publications so far, oldest first: what somebody who
@@ -201,6 +209,13 @@ func (p *Port) Exchange(ctx context.Context, protocol string, to identity.Reach,
 	}
 	if !h.Admit(protocol, p.name) {
 		return identity.Sealed{}, errors.New("refused")
+	}
+	p.world.mu.Lock()
+	stalled := p.world.stalled[string(to)]
+	p.world.mu.Unlock()
+	if stalled {
+		<-ctx.Done()
+		return identity.Sealed{}, ctx.Err()
 	}
 	// What crosses is octets: the other side reads its own copy.
 	copied, err := identity.ParseSealed(append([]byte(nil), request.Bytes()...))
