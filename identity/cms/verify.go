@@ -246,6 +246,13 @@ func (s *Signed) SignedBy(cert *x509.Certificate) bool {
 	return s.signer.names(cert)
 }
 
+// SignerKeyID returns the subject key identifier by which the signature names its
+// signer, 1 to MaxKeyID octets; nil if it names the signer by issuer and serial
+// number. As with SignedBy, this is a claim.
+func (s *Signed) SignerKeyID() []byte {
+	return s.signer.keyID
+}
+
 // Verify checks that the key in cert signed Content. It returns ErrSigner if
 // the signature names another certificate or cert has a key usage without
 // digital signatures (RFC 8550 section 4.4.2), ErrUnsupported if the kind of key
