@@ -51,7 +51,7 @@ func BenchmarkOpenRecord(b *testing.B) {
 	r := mustCard(b, k, 1).Records()[0]
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := OpenRecord(k.Address(), r.Key, r.Value, testTime); err != nil {
+		if _, err := OpenRecord(Locator{Address: k.Address()}, r.Key, r.Value, testTime); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"filippo.io/edwards25519"
 )
 
-// Contexts of the two hashes of doc/spec/record.md, 2.
+// Contexts of the two hashes of doc/spec/address-record.md, 2.
 const (
 	blindContext  = "kith blind v1\x00"
 	prefixContext = "kith blind prefix v1\x00"
@@ -27,6 +27,9 @@ type blinding struct {
 
 // utcDay gives the day of t as the formats write it.
 func utcDay(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// start is the first second of the day.
+func (b blinding) start() (time.Time, error) { return time.Parse(time.DateOnly, b.day) }
 
 // hash is SHA-512 over a context, something of 32 octets, and the blinding with the key.
 func (b blinding) hash(context string, head []byte, key ...byte) [64]byte {

@@ -25,12 +25,12 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	slots, err := identity.RecordKeys(bob.Address(), now)
+	slots, err := identity.RecordKeys(identity.Locator{Address: bob.Address()}, now)
 	if err != nil {
 		log.Fatal(err)
 	}
 	record := card.Records()[0]
-	found, err := identity.OpenRecord(bob.Address(), slots[0], record.Value, now)
+	found, err := identity.OpenRecord(identity.Locator{Address: bob.Address()}, slots[0], record.Value, now)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	sealed, err := alice.SealTo(signed, found.Card())
+	sealed, err := alice.SealTo(signed, found.Card.Card())
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// Layout of a record (doc/spec/record.md, 3).
+// Layout of a record (doc/spec/address-record.md, 3).
 const (
 	recordVersion  = 1
 	recordHead     = 1 + ed25519.PublicKeySize + 8 + 8 // authenticated, not encrypted
@@ -27,6 +27,7 @@ const (
 	recordOverhead = recordHead + recordNonce + recordTag + ed25519.SignatureSize
 	maxRecord      = 8 << 10
 	recordLifetime = 48 * time.Hour
+	recordSpan     = 25 * time.Hour // from the start of a record's day to its expiry
 	recordContext  = "kith record v1"
 	offsetContext  = "kith record offset v1"
 	offsetSpan     = 300     // seconds by which the visible issue time may lie back
@@ -49,24 +50,6 @@ type Record struct {
 func slotKey(blinded []byte) string {
 	slot := sha256.Sum256(blinded)
 	return "/kith/" + slotEncoding.EncodeToString(slot[:])
-}
-
-// RecordKeys gives the three keys under which the record of a is found on the day of now (UTC). The address must be under an
-// overlay domain.
-func RecordKeys(a Address, now time.Time) ([3]string, error) {
-	var keys [slotsPerDay]string
-	domainKey, ok := a.DomainKey()
-	if !ok {
-		return keys, fmt.Errorf("record of %s: no key in the domain", a)
-	}
-	for salt := range keys {
-		blinded, err := blinding{a.local, utcDay(now), byte(salt)}.public(domainKey)
-		if err != nil {
-			return [slotsPerDay]string{}, fmt.Errorf("record of %s: %w", a, err)
-		}
-		keys[salt] = slotKey(blinded)
-	}
-	return keys, nil
 }
 
 // CheckRecord is what every node that stores records runs: the size is one of the four, key is the slot of the blinded key, the
@@ -94,43 +77,10 @@ func CheckRecord(key string, value []byte, now time.Time) error {
 		return fmt.Errorf("old record: %w", ErrExpired)
 	}
 	signed, signature := value[:len(value)-ed25519.SignatureSize], value[len(value)-ed25519.SignatureSize:]
-	if !ed25519.Verify(blinded, slices.Concat([]byte(recordContext), []byte{0}, signed), signature) {
+	if !ed25519.Verify(blinded, signedPart(signed), signature) {
 		return fmt.Errorf("record: %w", ErrSignature)
 	}
 	return nil
-}
-
-// OpenRecord checks a record as [CheckRecord] does, opens it with what only those know who know the address, and verifies that the card inside is
-// that of the address. Slots of yesterday, today and tomorrow are tried. The card's own expiry and serial are for the caller to compare.
-func OpenRecord(a Address, key string, value []byte, now time.Time) (SignedCard, error) {
-	if err := CheckRecord(key, value, now); err != nil {
-		return SignedCard{}, err
-	}
-	b, err := findBlinding(a, value[1:1+ed25519.PublicKeySize], now)
-	if err != nil {
-		return SignedCard{}, err
-	}
-	aead, err := b.recordCipher(a, value[1:1+ed25519.PublicKeySize])
-	if err != nil {
-		return SignedCard{}, err
-	}
-	nonce := value[recordHead : recordHead+recordNonce]
-	text, err := aead.Open(nil, nonce, value[recordHead+recordNonce:len(value)-ed25519.SignatureSize], value[:recordHead])
-	if err != nil {
-		return SignedCard{}, fmt.Errorf("record of %s does not open", a.Short())
-	}
-	raw, err := unpack(text)
-	if err != nil {
-		return SignedCard{}, fmt.Errorf("record of %s: %w", a.Short(), err)
-	}
-	card, err := ParseSignedCard(raw)
-	if err != nil {
-		return SignedCard{}, err
-	}
-	if card.Card().Address != a {
-		return SignedCard{}, fmt.Errorf("record of %s holds the card of %s", a.Short(), card.Card().Address.Short())
-	}
-	return card, nil
 }
 
 // CompareRecords orders two records that passed [CheckRecord] for one key: positive if a is to be kept. The later issue wins; among
@@ -157,27 +107,6 @@ func recordTimes(value []byte) (issued, expires uint64) {
 	return binary.BigEndian.Uint64(times), binary.BigEndian.Uint64(times[8:])
 }
 
-// findBlinding tells which day and salt of an address a blinded key belongs to.
-func findBlinding(a Address, blinded []byte, now time.Time) (blinding, error) {
-	domainKey, ok := a.DomainKey()
-	if !ok {
-		return blinding{}, fmt.Errorf("record of %s: no key in the domain", a)
-	}
-	for _, days := range []int{0, 1, -1} {
-		for salt := range byte(slotsPerDay) {
-			b := blinding{a.local, utcDay(now.UTC().AddDate(0, 0, days)), salt}
-			public, err := b.public(domainKey)
-			if err != nil {
-				return blinding{}, err
-			}
-			if bytes.Equal(public, blinded) {
-				return b, nil
-			}
-		}
-	}
-	return blinding{}, fmt.Errorf("record is not in a slot of %s", a.Short())
-}
-
 // recordCipher gives the cipher of one slot; its key follows from the address.
 func (b blinding) recordCipher(a Address, blinded []byte) (cipher.AEAD, error) {
 	info := b.day + string(b.salt) + string(blinded)
@@ -199,35 +128,66 @@ func (b blinding) sealRecord(c SignedCard, account ed25519.PrivateKey, now time.
 	if err != nil {
 		return Record{}, err
 	}
-	day, err := time.Parse(time.DateOnly, b.day)
+	day, err := b.start()
 	if err != nil {
 		return Record{}, err
 	}
-	slot := sha256.Sum256(key.public)
-	offset, err := issueOffset(account, slot)
+	offset, err := issueOffset(account, sha256.Sum256(key.public))
 	if err != nil {
 		return Record{}, err
 	}
-	issued := now.Unix() - offset
-	expires := min(day.Add(25*time.Hour).Unix(), issued+int64(recordLifetime/time.Second))
-	value := append([]byte{recordVersion}, key.public...)
-	value = binary.BigEndian.AppendUint64(value, uint64(issued))
-	value = binary.BigEndian.AppendUint64(value, uint64(expires))
-	aead, err := b.recordCipher(c.card.Address, key.public)
-	if err != nil {
-		return Record{}, err
+	issued := now.Add(-time.Duration(offset) * time.Second)
+	expires := day.Add(recordSpan)
+	if latest := issued.Add(recordLifetime); latest.Before(expires) {
+		expires = latest
 	}
-	head := slices.Clone(value)
 	text, err := c.pack()
 	if err != nil {
 		return Record{}, err
 	}
-	value = aead.Seal(append(value, nonce[:]...), nonce[:], text, head)
-	signature, err := key.sign(slices.Concat([]byte(recordContext), []byte{0}, value))
+	body, err := b.sealText(c.card.Address, key.public, issued, expires, nonce, text)
 	if err != nil {
 		return Record{}, err
 	}
-	return Record{slotKey(key.public), append(value, signature...)}, nil
+	signature, err := key.sign(signedPart(body))
+	if err != nil {
+		return Record{}, err
+	}
+	return Record{slotKey(key.public), append(body, signature...)}, nil
+}
+
+// sealText gives the octets of a record up to its signature.
+func (b blinding) sealText(a Address, blinded []byte, issued, expires time.Time, nonce [recordNonce]byte, text []byte) ([]byte, error) {
+	aead, err := b.recordCipher(a, blinded)
+	if err != nil {
+		return nil, err
+	}
+	body := make([]byte, 0, recordOverhead+len(text))
+	body = append(body, recordVersion)
+	body = append(body, blinded...)
+	body = binary.BigEndian.AppendUint64(body, uint64(issued.Unix()))
+	body = binary.BigEndian.AppendUint64(body, uint64(expires.Unix()))
+	body = append(body, nonce[:]...)
+	return aead.Seal(body, nonce[:], text, body[:recordHead]), nil
+}
+
+// openText gives the plaintext of a record that passed [CheckRecord].
+func (b blinding) openText(a Address, value []byte) ([]byte, error) {
+	aead, err := b.recordCipher(a, value[1:1+ed25519.PublicKeySize])
+	if err != nil {
+		return nil, err
+	}
+	nonce := value[recordHead : recordHead+recordNonce]
+	text, err := aead.Open(nil, nonce, value[recordHead+recordNonce:len(value)-ed25519.SignatureSize], value[:recordHead])
+	if err != nil {
+		return nil, errors.New("does not open")
+	}
+	return text, nil
+}
+
+// signedPart is what the blinded key signs of a record.
+func signedPart(body []byte) []byte {
+	return slices.Concat([]byte(recordContext), []byte{0}, body)
 }
 
 // issueOffset gives 0 to 299 seconds for a slot.

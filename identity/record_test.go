@@ -18,11 +18,11 @@ func TestRecords(t *testing.T) {
 	if len(all) != 6 {
 		t.Fatalf("%d records: want 6", len(all))
 	}
-	today, err := RecordKeys(k.Address(), testTime)
+	today, err := RecordKeys(Locator{Address: k.Address()}, testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tomorrow, err := RecordKeys(k.Address(), testTime.Add(24*time.Hour))
+	tomorrow, err := RecordKeys(Locator{Address: k.Address()}, testTime.Add(24*time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,8 +38,8 @@ func TestRecords(t *testing.T) {
 		if bytes.Contains(r.Value, []byte("alice")) || bytes.Contains(r.Value, k.account[32:]) {
 			t.Errorf("record %d shows whose it is", i)
 		}
-		got, err := OpenRecord(k.Address(), r.Key, r.Value, testTime)
-		if err != nil || !bytes.Equal(got.Bytes(), card.Bytes()) {
+		got, err := OpenRecord(Locator{Address: k.Address()}, r.Key, r.Value, testTime)
+		if err != nil || !bytes.Equal(got.Card.Bytes(), card.Bytes()) {
 			t.Errorf("record %d: %v", i, err)
 		}
 		from, until := recordTimes(r.Value)
@@ -144,7 +144,7 @@ func TestCheckRecordHostile(t *testing.T) {
 		if err == nil || test.want != nil && !errors.Is(err, test.want) {
 			t.Errorf("%s: %v; want %v", test.name, err, test.want)
 		}
-		if c, err := OpenRecord(k.Address(), test.key, test.value, testTime); err == nil || !c.IsZero() {
+		if c, err := OpenRecord(Locator{Address: k.Address()}, test.key, test.value, testTime); err == nil || !c.Card.IsZero() {
 			t.Errorf("%s: OpenRecord took it", test.name)
 		}
 	}
@@ -220,15 +220,15 @@ func TestOpenRecordForeignCard(t *testing.T) {
 		if err := CheckRecord(r.Key, r.Value, testTime); err != nil {
 			t.Errorf("%s: CheckRecord: %v", name, err)
 		}
-		if _, err := OpenRecord(mallory.Address(), r.Key, r.Value, testTime); (err == nil) != test.good {
+		if _, err := OpenRecord(Locator{Address: mallory.Address()}, r.Key, r.Value, testTime); (err == nil) != test.good {
 			t.Errorf("%s: OpenRecord: %v", name, err)
 		}
 	}
 	good := own.Records()[0]
-	if _, err := OpenRecord(alice.Address(), good.Key, good.Value, testTime); err == nil {
+	if _, err := OpenRecord(Locator{Address: alice.Address()}, good.Key, good.Value, testTime); err == nil {
 		t.Error("record opened for an address that it is not of")
 	}
-	if _, err := OpenRecord(Address{}, good.Key, good.Value, testTime); err == nil {
+	if _, err := OpenRecord(Locator{}, good.Key, good.Value, testTime); err == nil {
 		t.Error("record opened for nobody")
 	}
 }
@@ -247,7 +247,7 @@ func TestRecordKeysOfDNS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := RecordKeys(a, testTime); err == nil {
+	if _, err := RecordKeys(Locator{Address: a}, testTime); err == nil {
 		t.Error("slots for a DNS domain")
 	}
 }
@@ -302,9 +302,9 @@ func FuzzOpenRecord(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := OpenRecord(card.Card().Address, r.Key, r.Value, testTime)
-		if (err == nil) == got.IsZero() || err == nil && !bytes.Equal(got.Bytes(), raw) {
-			t.Fatalf("opened %x, %v", got.Bytes(), err)
+		got, err := OpenRecord(Locator{Address: card.Card().Address}, r.Key, r.Value, testTime)
+		if (err == nil) == got.Card.IsZero() || err == nil && !bytes.Equal(got.Card.Bytes(), raw) {
+			t.Fatalf("opened %x, %v", got.Card.Bytes(), err)
 		}
 	})
 }

@@ -166,8 +166,8 @@ func TestRecordVector(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, value := range map[string][]byte{"the vector": kept, "made here": record.Value} {
-		opened, err := OpenRecord(card.Card().Address, record.Key, value, testTime)
-		if err != nil || string(opened.Bytes()) != string(card.Bytes()) || opened.Card().Serial != 7 {
+		opened, err := OpenRecord(Locator{Address: card.Card().Address}, record.Key, value, testTime)
+		if err != nil || string(opened.Card.Bytes()) != string(card.Bytes()) || opened.Card.Card().Serial != 7 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -1,0 +1,145 @@
+package identity
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Locator says where the records of an address are, as far as the reader knows.
+type Locator struct {
+	Address Address
+	Domain  ed25519.PublicKey // key of the domain: needed for a DNS domain only; an overlay domain names its own
+	Account ed25519.PublicKey // key of the account, if known: saves the name record of a domain's member
+}
+
+// Found is what a record held: a card, or the name that says under which key to look for the card. One of the two is zero.
+type Found struct {
+	Card SignedCard
+	Name Name
+}
+
+// DomainKey gives the key of the domain. It fails if the address is under a DNS domain whose key is not given, and if a key is given that is
+// not the one an overlay domain names.
+func (l Locator) DomainKey() (ed25519.PublicKey, error) {
+	named, overlay := l.Address.DomainKey()
+	switch {
+	case !overlay && l.Domain == nil:
+		return nil, fmt.Errorf("%s: the key of the domain is not known", l.Address)
+	case !overlay:
+		if _, err := parsePoint(l.Domain); err != nil {
+			return nil, fmt.Errorf("%s: key of the domain: %w", l.Address, err)
+		}
+		return l.Domain, nil
+	case l.Domain != nil && !named.Equal(l.Domain):
+		return nil, fmt.Errorf("%s: not the key that the domain names", l.Address.Short())
+	}
+	return named, nil
+}
+
+// slotKey gives the key whose slots hold the records: that of the account if it is known, else of the domain.
+func (l Locator) slotKey() (ed25519.PublicKey, error) {
+	domain, err := l.DomainKey()
+	if err != nil || l.Account == nil {
+		return domain, err
+	}
+	return l.Account, nil
+}
+
+// RecordKeys gives the three keys under which the records of l are found on the day of now (UTC): the slots of the account key if it is known, else
+// of the domain key, where there is the card of whoever is their own domain and a name for every other.
+func RecordKeys(l Locator, now time.Time) ([3]string, error) {
+	key, err := l.slotKey()
+	if err != nil {
+		return [3]string{}, fmt.Errorf("record of %w", err)
+	}
+	var keys [slotsPerDay]string
+	for salt := range keys {
+		blinded, err := blinding{l.Address.local, utcDay(now), byte(salt)}.public(key)
+		if err != nil {
+			return [3]string{}, fmt.Errorf("record of %s: %w", l.Address.Short(), err)
+		}
+		keys[salt] = slotKey(blinded)
+	}
+	return keys, nil
+}
+
+// OpenRecord checks a record as [CheckRecord] does, opens it with what only those know who know the address, and verifies what is inside: a card
+// of the address, signed by the key whose slot it is, or a name of it, signed by the key of its domain. Slots of yesterday, today and
+// tomorrow are tried. That serials do not fall, and whether a card has expired, is for the caller to compare. A name that is not valid at now is [ErrExpired].
+func OpenRecord(l Locator, key string, value []byte, now time.Time) (Found, error) {
+	if err := CheckRecord(key, value, now); err != nil {
+		return Found{}, err
+	}
+	slots, err := l.slotKey()
+	if err != nil {
+		return Found{}, fmt.Errorf("record of %w", err)
+	}
+	b, err := findBlinding(l.Address.local, slots, value[1:1+ed25519.PublicKeySize], now)
+	if err != nil {
+		return Found{}, fmt.Errorf("record of %s: %w", l.Address.Short(), err)
+	}
+	text, err := b.openText(l.Address, value)
+	if err != nil {
+		return Found{}, fmt.Errorf("record of %s: %w", l.Address.Short(), err)
+	}
+	raw, err := unpack(text)
+	if err != nil {
+		return Found{}, fmt.Errorf("record of %s: %w", l.Address.Short(), err)
+	}
+	found, err := l.verify(raw, slots, now)
+	if err != nil {
+		return Found{}, fmt.Errorf("record of %s: %w", l.Address.Short(), err)
+	}
+	return found, nil
+}
+
+// verify reads what a record in a slot of the key slots held.
+func (l Locator) verify(raw []byte, slots ed25519.PublicKey, now time.Time) (Found, error) {
+	domain, err := l.DomainKey()
+	if err != nil {
+		return Found{}, err
+	}
+	if isName(raw) {
+		name, err := parseName(raw, domain, now)
+		switch {
+		case err != nil:
+			return Found{}, err
+		case name.Address != l.Address:
+			return Found{}, fmt.Errorf("holds the name of %s", name.Address.Short())
+		case !slots.Equal(domain):
+			return Found{}, errors.New("holds a name where a card belongs")
+		}
+		return Found{Name: name.Name}, nil
+	}
+	card, err := ParseSignedCard(raw)
+	if err != nil {
+		return Found{}, err
+	}
+	if card.card.Address != l.Address {
+		return Found{}, fmt.Errorf("holds the card of %s", card.card.Address.Short())
+	}
+	if !isKey(card.card.Account, slots) {
+		return Found{}, errors.New("holds a card of another account key")
+	}
+	return Found{Card: card}, nil
+}
+
+// findBlinding tells which day and salt a blinded key belongs to.
+func findBlinding(local string, key ed25519.PublicKey, blinded []byte, now time.Time) (blinding, error) {
+	for _, days := range []int{0, 1, -1} {
+		for salt := range byte(slotsPerDay) {
+			b := blinding{local, utcDay(now.UTC().AddDate(0, 0, days)), salt}
+			public, err := b.public(key)
+			if err != nil {
+				return blinding{}, err
+			}
+			if bytes.Equal(public, blinded) {
+				return b, nil
+			}
+		}
+	}
+	return blinding{}, errors.New("not in a slot of yesterday, today or tomorrow")
+}
