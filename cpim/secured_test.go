@@ -27,7 +27,7 @@ func newKeys(t *testing.T, local string) (*identity.Keys, *identity.Card) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed, err := k.SignCard(1, nil, signedAt)
+	signed, err := k.SignCard(identity.CardDraft{Serial: 1}, signedAt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func verify(raw []byte) (*identity.Opened, *cpim.Message, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	o, err := parts.Verify(nil, signedAt)
+	o, err := parts.Verify(identity.Known{}, signedAt)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -181,10 +181,10 @@ func TestSealed(t *testing.T) {
 			t.Errorf("%s can be read", secret)
 		}
 	}
-	if _, err := carol.Open(sealed, nil, signedAt); err == nil {
+	if _, err := carol.Open(sealed, identity.Known{}, signedAt); err == nil {
 		t.Error("opened by somebody else")
 	}
-	o, err := bob.Open(sealed, nil, signedAt)
+	o, err := bob.Open(sealed, identity.Known{}, signedAt)
 	if err != nil {
 		t.Fatal(err)
 	}

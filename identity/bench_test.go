@@ -7,7 +7,7 @@ func BenchmarkVerify(b *testing.B) {
 	s, known := mustSign(b, k, message("hello"), true), mustCard(b, k, 1).Card()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Verify(s, known, testTime); err != nil {
+		if _, err := Verify(s, known.Known(), testTime); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -22,7 +22,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := k.Open(sealed, known, testTime); err != nil {
+		if _, err := k.Open(sealed, known.Known(), testTime); err != nil {
 			b.Fatal(err)
 		}
 	}

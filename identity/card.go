@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -20,13 +21,25 @@ const (
 	maxDevices    = 8              // of one principal
 	maxExtensions = 16             // of one card
 	cardLifetime  = 48 * time.Hour // from issue to expiry
-	maxCard       = maxRecord - recordOverhead - 2
+	maxCard       = 16 << 10       // octets of a signed card; packed it must fit a record
+	maxRevoked    = 64             // devices a card can name as revoked
 )
+
+// extRevoked is the id of the card extension that names revoked devices.
+const extRevoked = 5
 
 const cardContext = "kith card v1\x00"
 
 // ErrSignature tells that a signature is not that of the key it should be of: the octets were altered or somebody else made them.
 var ErrSignature = cms.ErrSignature
+
+// Errors about devices that are not, or not any more, a person's.
+var (
+	// ErrRevoked tells that a person has declared a device none of theirs for good.
+	ErrRevoked = errors.New("the device was revoked by its owner")
+	// ErrUnlisted tells that the newest known card of a person does not list a device: a newer card may.
+	ErrUnlisted = errors.New("the device is not in the newest known card of its owner")
+)
 
 // Reach says how a device can be reached. Only package overlay looks inside; at most 1024 octets.
 type Reach []byte
@@ -38,6 +51,7 @@ type Card struct {
 	Issued  time.Time
 	Expires time.Time // at most 48 h after Issued; the reader compares it
 	Devices []DeviceCard
+	Revoked []DeviceID // devices that never come back, sorted
 	Account *x509.Certificate
 
 	chain      []*x509.Certificate // account and, if its key is another one, domain
@@ -66,9 +80,10 @@ type SignedCard struct {
 	records []Record
 }
 
-// ParseSignedCard reads and verifies a card: its signature, its certificates at the time of its issue, up to the key in its address, and
-// its limits. Expiry is for the caller to compare. It refuses addresses under DNS domains, whose key it cannot know.
-func ParseSignedCard(b []byte) (SignedCard, error) {
+// ParseSignedCard reads and verifies a card of at most 16 KiB: its signature, its certificates at the time of its issue, up to the key of the domain in
+// its address, and its limits. Expiry is for the caller to compare. Domain gives the keys of DNS domains, nil for those not known; a nil
+// func knows none. A card under such a domain is refused with an [*UnknownDomainError].
+func ParseSignedCard(b []byte, domain func(string) ed25519.PublicKey) (SignedCard, error) {
 	if len(b) > maxCard {
 		return SignedCard{}, fmt.Errorf("card of %d octets: at most %d", len(b), maxCard)
 	}
@@ -83,11 +98,14 @@ func ParseSignedCard(b []byte) (SignedCard, error) {
 	if err != nil {
 		return SignedCard{}, fmt.Errorf("card: %w", err)
 	}
-	if err := card.check(); err != nil {
+	domainKey, err := Known{Domain: domain}.domainKey(card.Address)
+	if err == nil {
+		err = card.check(domainKey)
+	}
+	if err != nil {
 		return SignedCard{}, fmt.Errorf("card of %s: %w", card.Address.Short(), err)
 	}
-	key := card.Account.PublicKey.(ed25519.PublicKey) // checkAuthorities demands this type
-	if !ed25519.Verify(key, append([]byte(cardContext), raw...), signature) {
+	if !ed25519.Verify(card.AccountKey(), append([]byte(cardContext), raw...), signature) {
 		return SignedCard{}, fmt.Errorf("card of %s: %w", card.Address.Short(), ErrSignature)
 	}
 	return SignedCard{card: card, raw: bytes.Clone(b)}, nil
@@ -102,15 +120,65 @@ func (c SignedCard) Bytes() []byte { return c.raw }
 // IsZero tells whether c holds no card.
 func (c SignedCard) IsZero() bool { return c.card == nil }
 
-// Records gives the values to put in the DHT, for today and tomorrow in three slots each. Only a card fresh from [Keys.SignCard] has them.
+// Records gives the values to put in the DHT, for today and tomorrow in three slots each. Only a card fresh from [Keys.SignCard] or one that was given
+// them by [SignedCard.WithRecords] has them.
 func (c SignedCard) Records() []Record { return c.records }
 
+// WithRecords gives the same card with records made elsewhere by its account, for a device that cannot make them. It refuses records that are not of
+// this card, or not good at now.
+func (c SignedCard) WithRecords(records []Record, now time.Time) (SignedCard, error) {
+	if c.IsZero() {
+		return SignedCard{}, errors.New("records of no card")
+	}
+	if len(records) > 4*slotsPerDay {
+		return SignedCard{}, fmt.Errorf("%d records of one card: at most %d", len(records), 4*slotsPerDay)
+	}
+	l := c.card.Locator()
+	for _, r := range records {
+		found, err := OpenRecord(l, r.Key, r.Value, now)
+		if err != nil {
+			return SignedCard{}, err
+		}
+		if !found.Card.IsZero() && !bytes.Equal(found.Card.raw, c.raw) {
+			return SignedCard{}, errors.New("record of another card")
+		}
+	}
+	c.records = records
+	return c, nil
+}
+
+// Locator gives what finds a newer card of the same person.
+func (c *Card) Locator() Locator {
+	return Locator{Address: c.Address, Domain: c.DomainKey(), Account: c.AccountKey()}
+}
+
+// DomainKey gives the key of the domain that vouches for the account; for a person who is their own domain it is the account key.
+func (c *Card) DomainKey() ed25519.PublicKey {
+	return c.chain[len(c.chain)-1].PublicKey.(ed25519.PublicKey) // checkAuthorities demands this type
+}
+
+// AccountKey gives the key that signed the card.
+func (c *Card) AccountKey() ed25519.PublicKey {
+	return c.Account.PublicKey.(ed25519.PublicKey) // checkAuthorities demands this type
+}
+
+// Admits tells whether the card lists a device: nil, [ErrUnlisted] or [ErrRevoked].
+func (c *Card) Admits(id DeviceID) error {
+	if slices.Contains(c.Revoked, id) {
+		return fmt.Errorf("device %s: %w", id.Short(), ErrRevoked)
+	}
+	if _, ok := c.device(id); !ok {
+		return fmt.Errorf("device %s: %w", id.Short(), ErrUnlisted)
+	}
+	return nil
+}
+
 // check verifies everything in a card that needs no key but the one in its address.
-func (c *Card) check() error {
+func (c *Card) check(domainKey ed25519.PublicKey) error {
 	if c.Expires.Before(c.Issued) || c.Expires.Sub(c.Issued) > cardLifetime {
 		return fmt.Errorf("expires %s after issue: want 0 to %s", c.Expires.Sub(c.Issued), cardLifetime)
 	}
-	if err := checkAuthorities(c.chain, c.Address, c.Issued); err != nil {
+	if err := checkAuthorities(c.chain, c.Address, domainKey, c.Issued); err != nil {
 		return err
 	}
 	seen := make(map[DeviceID]bool, len(c.Devices))
@@ -119,18 +187,71 @@ func (c *Card) check() error {
 			return fmt.Errorf("device %s twice", d.ID.Short())
 		}
 		seen[d.ID] = true
-		if _, err := checkLeaf(d.Signing, c.Account, c.Address, signingUse, c.Issued); err != nil {
-			return fmt.Errorf("device %s: %w", d.ID.Short(), err)
+		if slices.Contains(c.Revoked, d.ID) {
+			return fmt.Errorf("device %s both listed and revoked", d.ID.Short())
 		}
-		scopes, err := checkLeaf(d.Sealing, c.Account, c.Address, sealingUse, c.Issued)
-		if err != nil {
+		if err := d.check(c.Account, c.Address, c.Issued); err != nil {
 			return fmt.Errorf("device %s: %w", d.ID.Short(), err)
-		}
-		if !scopes.Has(ScopeRead) {
-			return fmt.Errorf("device %s: sealing certificate without the scope read", d.ID.Short())
 		}
 	}
 	return nil
+}
+
+// check verifies the certificates of a device below an account.
+func (d DeviceCard) check(account *x509.Certificate, a Address, at time.Time) error {
+	if _, err := checkLeaf(d.Signing, account, a, signingUse, at); err != nil {
+		return err
+	}
+	_, err := checkLeaf(d.Sealing, account, a, sealingUse, at)
+	return err
+}
+
+// Scopes says what the device may sign.
+func (d DeviceCard) Scopes() Scopes {
+	scopes, err := leafScopes(d.Signing)
+	if err != nil {
+		return 0 // excluded by check
+	}
+	return scopes
+}
+
+// Reads tells whether what is sealed to the person is sealed to this device.
+func (d DeviceCard) Reads() bool {
+	scopes, err := leafScopes(d.Sealing)
+	return err == nil && scopes.Has(ScopeRead)
+}
+
+// ValidAt tells whether both certificates of the device are valid at a time.
+func (d DeviceCard) ValidAt(at time.Time) bool {
+	return validAt(d.Signing, at) && validAt(d.Sealing, at)
+}
+
+// Bytes gives the DER encoding, as in a card.
+func (d DeviceCard) Bytes() ([]byte, error) {
+	var b cryptobyte.Builder
+	d.add(&b)
+	return b.Bytes()
+}
+
+func (d DeviceCard) add(b *cryptobyte.Builder) {
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(d.Signing.Raw)
+		b.AddBytes(d.Sealing.Raw)
+		b.AddASN1OctetString(d.Reach)
+	})
+}
+
+// ParseDeviceCard reads what [DeviceCard.Bytes] gives. It verifies no signature: a [Card] with the device in it is what proves anything.
+func ParseDeviceCard(der []byte) (DeviceCard, error) {
+	in := cryptobyte.String(bytes.Clone(der))
+	d, err := readDevice(&in)
+	if err == nil && !in.Empty() {
+		err = errors.New("malformed device")
+	}
+	if err != nil {
+		return DeviceCard{}, err
+	}
+	return d, nil
 }
 
 // device gives the device of that id.
@@ -158,11 +279,7 @@ func (c *Card) marshal() ([]byte, error) {
 		})
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			for _, d := range c.Devices {
-				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					b.AddBytes(d.Signing.Raw)
-					b.AddBytes(d.Sealing.Raw)
-					b.AddASN1OctetString(d.Reach)
-				})
+				d.add(b)
 			}
 		})
 		if len(c.extensions) == 0 {
@@ -220,6 +337,9 @@ func parseCard(raw []byte) (*Card, error) {
 	if c.extensions, err = readExtensions(extensions); err != nil {
 		return nil, err
 	}
+	if c.Revoked, err = readRevoked(c.extensions); err != nil {
+		return nil, err
+	}
 	if again, err := c.marshal(); err != nil || !bytes.Equal(again, raw) {
 		return nil, errors.New("not in canonical form")
 	}
@@ -229,34 +349,65 @@ func parseCard(raw []byte) (*Card, error) {
 func readDevices(in cryptobyte.String) ([]DeviceCard, error) {
 	var devices []DeviceCard
 	for !in.Empty() {
-		var one, reach cryptobyte.String
 		if len(devices) == maxDevices {
 			return nil, fmt.Errorf("more than %d devices", maxDevices)
 		}
-		if !in.ReadASN1(&one, cbasn1.SEQUENCE) {
-			return nil, errors.New("malformed device")
-		}
-		signing, err := readCertificate(&one)
+		d, err := readDevice(&in)
 		if err != nil {
 			return nil, err
 		}
-		sealing, err := readCertificate(&one)
-		if err != nil {
-			return nil, err
-		}
-		if !one.ReadASN1(&reach, cbasn1.OCTET_STRING) || !one.Empty() || len(reach) > maxReach {
-			return nil, errors.New("malformed reach")
-		}
-		id, err := keyID(signing.RawSubjectPublicKeyInfo)
-		if err != nil {
-			return nil, err
-		}
-		devices = append(devices, DeviceCard{id, signing, sealing, Reach(reach)})
+		devices = append(devices, d)
 	}
 	if len(devices) == 0 {
 		return nil, errors.New("no device")
 	}
 	return devices, nil
+}
+
+func readDevice(in *cryptobyte.String) (DeviceCard, error) {
+	var one, reach cryptobyte.String
+	if !in.ReadASN1(&one, cbasn1.SEQUENCE) {
+		return DeviceCard{}, errors.New("malformed device")
+	}
+	signing, err := readCertificate(&one)
+	if err != nil {
+		return DeviceCard{}, err
+	}
+	sealing, err := readCertificate(&one)
+	if err != nil {
+		return DeviceCard{}, err
+	}
+	if !one.ReadASN1(&reach, cbasn1.OCTET_STRING) || !one.Empty() || len(reach) > maxReach {
+		return DeviceCard{}, errors.New("malformed reach")
+	}
+	id, err := keyID(signing.RawSubjectPublicKeyInfo)
+	if err != nil {
+		return DeviceCard{}, err
+	}
+	return DeviceCard{id, signing, sealing, Reach(reach)}, nil
+}
+
+// readRevoked reads the extension that names revoked devices: 1 to 64 ids of 20 octets, rising.
+func readRevoked(extensions []extension) ([]DeviceID, error) {
+	for _, e := range extensions {
+		if e.id != extRevoked {
+			continue
+		}
+		const size = len(DeviceID{})
+		if len(e.value) == 0 || len(e.value)%size != 0 || len(e.value) > maxRevoked*size {
+			return nil, errors.New("malformed list of revoked devices")
+		}
+		var ids []DeviceID
+		for v := e.value; len(v) > 0; v = v[size:] {
+			id := DeviceID(v[:size])
+			if len(ids) > 0 && bytes.Compare(ids[len(ids)-1][:], id[:]) >= 0 {
+				return nil, errors.New("revoked devices not in order")
+			}
+			ids = append(ids, id)
+		}
+		return ids, nil
+	}
+	return nil, nil
 }
 
 func readExtensions(in cryptobyte.String) ([]extension, error) {

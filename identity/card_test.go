@@ -23,7 +23,7 @@ func mustNew(t testing.TB, local string) *Keys {
 
 func mustCard(t testing.TB, k *Keys, serial uint64) SignedCard {
 	t.Helper()
-	c, err := k.SignCard(serial, Reach("somewhere"), testTime)
+	c, err := k.SignCard(CardDraft{Serial: serial, Reach: Reach("somewhere")}, testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func mustCard(t testing.TB, k *Keys, serial uint64) SignedCard {
 
 func TestCardSize(t *testing.T) {
 	k := mustNew(t, "alice")
-	c, err := k.SignCard(1, noise(250), testTime)
+	c, err := k.SignCard(CardDraft{Serial: 1, Reach: noise(250)}, testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestCardSize(t *testing.T) {
 func TestParseSignedCard(t *testing.T) {
 	k := mustNew(t, "alice")
 	want := mustCard(t, k, 1<<63)
-	got, err := ParseSignedCard(want.Bytes())
+	got, err := ParseSignedCard(want.Bytes(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,14 +62,14 @@ func TestParseSignedCard(t *testing.T) {
 	for i := 0; i < len(want.Bytes()); i += 7 {
 		b := bytes.Clone(want.Bytes())
 		b[i] ^= 1 << (i % 8)
-		if c, err := ParseSignedCard(b); err == nil || !c.IsZero() {
+		if c, err := ParseSignedCard(b, nil); err == nil || !c.IsZero() {
 			t.Fatalf("octet %d altered and accepted", i)
 		}
-		if c, err := ParseSignedCard(want.Bytes()[:i]); err == nil || !c.IsZero() {
+		if c, err := ParseSignedCard(want.Bytes()[:i], nil); err == nil || !c.IsZero() {
 			t.Fatalf("cut to %d octets and accepted", i)
 		}
 	}
-	if _, err := ParseSignedCard(make([]byte, maxCard+1)); err == nil {
+	if _, err := ParseSignedCard(make([]byte, maxCard+1), nil); err == nil {
 		t.Error("card beyond the limit")
 	}
 }
@@ -117,7 +117,7 @@ func TestParseSignedCardHostile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ParseSignedCard(signed.Bytes()); (err == nil) != test.good {
+		if _, err := ParseSignedCard(signed.Bytes(), nil); (err == nil) != test.good {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}
@@ -126,7 +126,7 @@ func TestParseSignedCardHostile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ParseSignedCard(signed.Bytes()); !errors.Is(err, ErrSignature) {
+	if _, err := ParseSignedCard(signed.Bytes(), nil); !errors.Is(err, ErrSignature) {
 		t.Errorf("signed by another account: %v", err)
 	}
 }
@@ -142,7 +142,7 @@ func TestCardDevices(t *testing.T) {
 		c.Devices = append(c.Devices, DeviceCard{k.device, k.signing.certificate, k.sealing[0].certificate, nil})
 	}
 	if signed, err := signCard(&c, alice.account); err == nil {
-		if _, err := ParseSignedCard(signed.Bytes()); err == nil {
+		if _, err := ParseSignedCard(signed.Bytes(), nil); err == nil {
 			t.Error("nine devices accepted")
 		}
 	}
@@ -153,7 +153,7 @@ func TestCardDevices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ParseSignedCard(signed.Bytes()); err != nil || len(got.Card().Devices) != 6 {
+	if got, err := ParseSignedCard(signed.Bytes(), nil); err != nil || len(got.Card().Devices) != 6 {
 		t.Errorf("six devices: %v", err)
 	}
 }
@@ -163,7 +163,7 @@ func FuzzParseSignedCard(f *testing.F) {
 	f.Add(good.Bytes())
 	f.Add(good.Bytes()[:100])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := ParseSignedCard(b)
+		c, err := ParseSignedCard(b, nil)
 		if (err == nil) == c.IsZero() {
 			t.Fatalf("card %v beside %v", c.Card(), err)
 		}

@@ -14,9 +14,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math/big"
 	"net/url"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -40,6 +42,15 @@ var (
 
 // oidScopes names the scopes extension, in the arc that needs no registration (doc/decisions/004-der-and-oid-arc.md).
 var oidScopes = asn1.ObjectIdentifier{2, 999, 2778, 1, 1}
+
+// oidTuples names the extension that limits what a device may publish, in the same arc.
+var oidTuples = asn1.ObjectIdentifier{2, 999, 2778, 1, 2}
+
+// Limits of the tuples extension.
+const (
+	maxTuples  = 16
+	maxTupleID = 64 // octets
+)
 
 // Scopes says what a device certificate lets its device do for the principal.
 type Scopes uint8
@@ -90,6 +101,45 @@ func parseScopes(der []byte) (Scopes, error) {
 		}
 	}
 	return s, nil
+}
+
+// marshalTuples gives the value of the tuples extension: SEQUENCE OF UTF8String.
+func marshalTuples(ids []string) ([]byte, error) {
+	if len(ids) > maxTuples {
+		return nil, fmt.Errorf("%d tuple ids: at most %d", len(ids), maxTuples)
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		for _, id := range ids {
+			b.AddASN1(cbasn1.UTF8String, func(b *cryptobyte.Builder) { b.AddBytes([]byte(id)) })
+		}
+	})
+	der, err := b.Bytes()
+	if err == nil {
+		_, err = parseTuples(der)
+	}
+	return der, err
+}
+
+// parseTuples reads the value of the tuples extension: 1 to 16 ids of 1 to 64 octets.
+func parseTuples(der []byte) ([]string, error) {
+	in := cryptobyte.String(der)
+	var list cryptobyte.String
+	if !in.ReadASN1(&list, cbasn1.SEQUENCE) || !in.Empty() {
+		return nil, errors.New("bad tuples extension")
+	}
+	var ids []string
+	for !list.Empty() {
+		var id cryptobyte.String
+		if len(ids) == maxTuples || !list.ReadASN1(&id, cbasn1.UTF8String) || len(id) < 1 || len(id) > maxTupleID || !utf8.Valid(id) {
+			return nil, errors.New("bad tuples extension")
+		}
+		ids = append(ids, string(id))
+	}
+	if len(ids) == 0 {
+		return nil, errors.New("empty tuples extension")
+	}
+	return ids, nil
 }
 
 // DeviceID names a device for good: it is the subject key identifier of its signing certificate.
@@ -166,9 +216,21 @@ func accountCertificate(a Address, key ed25519.PublicKey, domain *x509.Certifica
 	return issue(template, domain, key, issuer)
 }
 
-// leaf makes a certificate for a key of this device: for signing (digitalSignature) or sealing (keyAgreement).
-func (k *Keys) leaf(key *ecdsa.PublicKey, use leafUse, scopes Scopes, from, until time.Time) (*x509.Certificate, error) {
-	id, err := publicKeyID(key)
+// leafTemplate is what a device certificate is to say.
+type leafTemplate struct {
+	key         *ecdsa.PublicKey
+	use         leafUse
+	scopes      Scopes
+	tuples      []string // nil: no limit
+	from, until time.Time
+}
+
+// certify makes a certificate for a key of one of the account's devices: for signing (digitalSignature) or sealing (keyAgreement).
+func (k *Keys) certify(t leafTemplate) (*x509.Certificate, error) {
+	if !k.Administers() {
+		return nil, ErrNotAdministrator
+	}
+	id, err := publicKeyID(t.key)
 	if err != nil {
 		return nil, err
 	}
@@ -176,18 +238,25 @@ func (k *Keys) leaf(key *ecdsa.PublicKey, use leafUse, scopes Scopes, from, unti
 	rand.Read(serial[:])
 	template := &x509.Certificate{
 		SerialNumber:    serialNumber(serial[:]),
-		Subject:         pkix.Name{OrganizationalUnit: []string{use.String()}},
-		NotBefore:       from,
-		NotAfter:        until,
+		Subject:         pkix.Name{OrganizationalUnit: []string{t.use.String()}},
+		NotBefore:       t.from,
+		NotAfter:        t.until,
 		KeyUsage:        x509.KeyUsageDigitalSignature,
 		SubjectKeyId:    id[:],
 		URIs:            sanURIs(k.address),
-		ExtraExtensions: []pkix.Extension{{Id: oidScopes, Value: scopes.marshal()}},
+		ExtraExtensions: []pkix.Extension{{Id: oidScopes, Value: t.scopes.marshal()}},
 	}
-	if use == sealingUse {
+	if t.use == sealingUse {
 		template.KeyUsage = x509.KeyUsageKeyAgreement
 	}
-	return issue(template, k.chain[0], key, k.account)
+	if t.tuples != nil {
+		value, err := marshalTuples(t.tuples)
+		if err != nil {
+			return nil, err
+		}
+		template.ExtraExtensions = append(template.ExtraExtensions, pkix.Extension{Id: oidTuples, Value: value})
+	}
+	return issue(template, k.chain[0], t.key, k.account)
 }
 
 func issue(template, parent *x509.Certificate, key crypto.PublicKey, issuer ed25519.PrivateKey) (*x509.Certificate, error) {

@@ -38,13 +38,9 @@ func (u leafUse) String() string {
 	return "signing"
 }
 
-// checkAuthorities verifies the chain above the devices: the account certificate and, if the account key is not the domain key, the domain
-// certificate. It is with checkLeaf the only place where kith decides that a certificate speaks for an address.
-func checkAuthorities(chain []*x509.Certificate, a Address, at time.Time) error {
-	domainKey, ok := a.DomainKey()
-	if !ok {
-		return fmt.Errorf("the key of DNS domain %s is not known", a.Domain())
-	}
+// checkAuthorities verifies the chain above the devices: the account certificate and, if the account key is not the key of the domain of the address,
+// the domain certificate. It is with checkLeaf the only place where kith decides that a certificate speaks for an address.
+func checkAuthorities(chain []*x509.Certificate, a Address, domainKey ed25519.PublicKey, at time.Time) error {
 	if len(chain) < 1 || len(chain) > 2 {
 		return fmt.Errorf("chain of %d certificates", len(chain))
 	}
@@ -179,6 +175,16 @@ func leafScopes(c *x509.Certificate) (Scopes, error) {
 	return 0, errors.New("no scopes extension")
 }
 
+// leafTuples reads the extension that limits a device to some tuples; nil if there is none.
+func leafTuples(c *x509.Certificate) ([]string, error) {
+	for _, extension := range c.Extensions {
+		if extension.Id.Equal(oidTuples) {
+			return parseTuples(extension.Value)
+		}
+	}
+	return nil, nil
+}
+
 // namesOnly tells whether c has the canonical im: and pres: URIs of a and of nobody else. Names of other schemes, such as mail addresses, may
 // stand beside them (RFC 3859, 4).
 func namesOnly(c *x509.Certificate, a Address) bool {
@@ -210,14 +216,10 @@ func certifiedAddress(c *x509.Certificate) (Address, error) {
 
 // findChain picks from loose certificates the account and domain certificates above leaf and verifies them. Certificates that came with an object
 // are hints that anybody may have added, so every candidate gets its try.
-func findChain(leaf *x509.Certificate, loose []*x509.Certificate, a Address, at time.Time) ([]*x509.Certificate, error) {
-	domainKey, ok := a.DomainKey()
-	if !ok {
-		return nil, fmt.Errorf("the key of DNS domain %s is not known", a.Domain())
-	}
+func findChain(leaf *x509.Certificate, loose []*x509.Certificate, a Address, domainKey ed25519.PublicKey, at time.Time) ([]*x509.Certificate, error) {
 	problem := fmt.Errorf("account: %w", ErrUnknownSigner)
 	try := func(chain ...*x509.Certificate) []*x509.Certificate {
-		err := checkAuthorities(chain, a, at)
+		err := checkAuthorities(chain, a, domainKey, at)
 		if err == nil {
 			_, err = checkLeaf(leaf, chain[0], a, signingUse, at)
 		}

@@ -81,7 +81,7 @@ func (e Epoch) Seal(s Signed) (Sealed, error) {
 
 // Open opens what a member or the presentity sealed, and verifies the signature inside as [Verify] does. Members share the key: only the
 // signature says who wrote. It returns [ErrNotForMe] if s is not sealed in this epoch.
-func (e Epoch) Open(s Sealed, known *Card, now time.Time) (*Opened, error) {
+func (e Epoch) Open(s Sealed, known Known, now time.Time) (*Opened, error) {
 	if e.IsZero() || s.IsZero() {
 		return nil, fmt.Errorf("open: no epoch key or nothing sealed: %w", ErrNotForMe)
 	}

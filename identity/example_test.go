@@ -21,7 +21,7 @@ func Example() {
 	}
 
 	// Bob publishes records; Alice knows under which keys to look.
-	card, err := bob.SignCard(1, identity.Reach("where bob is"), now)
+	card, err := bob.SignCard(identity.CardDraft{Serial: 1, Reach: identity.Reach("where bob is")}, now)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func Example() {
 	}
 
 	// Bob opens it, and learns for certain who wrote it.
-	opened, err := bob.Open(sealed, nil, now)
+	opened, err := bob.Open(sealed, identity.Known{}, now)
 	if err != nil {
 		log.Fatal(err)
 	}

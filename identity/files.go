@@ -23,6 +23,8 @@ const (
 	transportKey  = "transport.key"
 	signingPEM    = "signing.pem"
 	sealingPEM    = "sealing.pem"
+	nextKey       = "sealing.next" // waits for its certificate
+	nameFile      = "name.bin"     // of a member of a domain
 
 	maxKeyFile = 64 << 10
 	maxRing    = 16 // sealing keys kept at most
@@ -32,47 +34,71 @@ const (
 // 0600 in dir/keys. With a passphrase the account key is encrypted by age (scrypt). LOCAL is the plain text of the local part. It refuses to
 // overwrite an identity; what an interrupted Create left is begun anew.
 func Create(dir, local string, pass []byte, now time.Time) (*Keys, error) {
-	final, unfinished := filepath.Join(dir, keysDir), filepath.Join(dir, unfinishedDir)
+	if err := vacant(dir); err != nil {
+		return nil, fmt.Errorf("create identity in %w", err)
+	}
+	k, err := New(local, now)
+	if err == nil {
+		err = k.create(dir, pass, nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create identity: %w", err)
+	}
+	return k, nil
+}
+
+// vacant fails with [fs.ErrExist] if there is an identity in dir.
+func vacant(dir string) error {
+	final := filepath.Join(dir, keysDir)
 	if _, err := os.Lstat(final); !errors.Is(err, fs.ErrNotExist) {
 		if err == nil {
 			err = fs.ErrExist
 		}
-		return nil, fmt.Errorf("create identity in %s: %w", final, err)
+		return fmt.Errorf("%s: %w", final, err)
 	}
-	k, err := New(local, now)
-	if err != nil {
-		return nil, fmt.Errorf("create identity: %w", err)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("create identity: %w", err)
-	}
-	if err := os.RemoveAll(unfinished); err != nil {
-		return nil, fmt.Errorf("create identity: %w", err)
-	}
-	if err := os.Mkdir(unfinished, 0o700); err != nil {
-		return nil, fmt.Errorf("create identity: %w", err)
-	}
-	if err := k.saveAll(unfinished, pass); err != nil {
-		return nil, fmt.Errorf("create identity: %w", errors.Join(err, os.RemoveAll(unfinished)))
-	}
-	if err := os.Rename(unfinished, final); err != nil {
-		return nil, fmt.Errorf("create identity: %w", err)
-	}
-	if err := syncDir(dir); err != nil {
-		return nil, fmt.Errorf("create identity: %w", err)
-	}
-	k.dir = final
-	return k, nil
+	return nil
 }
 
-func (k *Keys) saveAll(dir string, pass []byte) error {
-	sealed, err := encodeAccount(k.account, pass, workFactor)
-	if err != nil {
+// create writes all files of the keys to dir, whole or not at all. Name is what a domain gave its member, nil if there is none.
+func (k *Keys) create(dir string, pass, name []byte) error {
+	if err := vacant(dir); err != nil {
 		return err
 	}
+	unfinished, final := filepath.Join(dir, unfinishedDir), filepath.Join(dir, keysDir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(unfinished); err != nil {
+		return err
+	}
+	if err := os.Mkdir(unfinished, 0o700); err != nil {
+		return err
+	}
+	if err := k.saveAll(unfinished, pass, name); err != nil {
+		return errors.Join(err, os.RemoveAll(unfinished))
+	}
+	if err := os.Rename(unfinished, final); err != nil {
+		return err
+	}
+	if err := syncDir(dir); err != nil {
+		return err
+	}
+	k.dir = final
+	return nil
+}
+
+func (k *Keys) saveAll(dir string, pass, name []byte) error {
 	transport, err := encodeKey(k.transport)
 	if err != nil {
 		return err
+	}
+	defer clear(transport)
+	var account []byte
+	if k.Administers() {
+		if account, err = encodeAccount(k.account, pass, workFactor); err != nil {
+			return err
+		}
+		defer clear(account)
 	}
 	var chain []byte
 	for _, c := range k.chain {
@@ -81,7 +107,10 @@ func (k *Keys) saveAll(dir string, pass []byte) error {
 	for _, f := range []struct {
 		name string
 		data []byte
-	}{{accountKey, sealed}, {accountPEM, chain}, {transportKey, transport}} {
+	}{{accountKey, account}, {accountPEM, chain}, {transportKey, transport}, {nameFile, name}} {
+		if len(f.data) == 0 {
+			continue
+		}
 		if err := writeFile(filepath.Join(dir, f.name), f.data); err != nil {
 			return err
 		}
@@ -117,8 +146,8 @@ func saveLeaves(dir string, signing *signingLeaf, sealing []sealingLeaf) error {
 	return writeFile(filepath.Join(dir, sealingPEM), data)
 }
 
-// Open reads the identity in dir. Pass is asked for a passphrase only if the account key is under one; nil then fails with [ErrPassphrase], as does
-// a wrong one. Files that others than the owner may read are refused, and so is whatever does not belong together.
+// Open reads the identity in dir. Pass is asked for a passphrase only if the account key is there and under one; nil then fails with [ErrPassphrase],
+// as does a wrong one. Without an account key the device is one that does not administer. Files that others than the owner may read are refused, and so is whatever does not belong together.
 func Open(dir string, pass func() ([]byte, error)) (*Keys, error) {
 	k, err := open(filepath.Join(dir, keysDir), pass)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -138,7 +167,10 @@ func open(dir string, pass func() ([]byte, error)) (*Keys, error) {
 	}
 	k := &Keys{dir: dir}
 	var err error
-	if k.account, err = readAccount(filepath.Join(dir, accountKey), pass); err != nil {
+	missing := error(nil)
+	if k.account, err = readAccount(filepath.Join(dir, accountKey), pass); errors.Is(err, fs.ErrNotExist) {
+		missing = err // as it should be on a device that does not administer
+	} else if err != nil {
 		return nil, err
 	}
 	if err := k.readChain(filepath.Join(dir, accountPEM)); err != nil {
@@ -153,7 +185,35 @@ func open(dir string, pass func() ([]byte, error)) (*Keys, error) {
 	if err := k.readSealing(filepath.Join(dir, sealingPEM)); err != nil {
 		return nil, fmt.Errorf("%s: %w", sealingPEM, err)
 	}
+	if scopes, err := leafScopes(k.signing.certificate); missing != nil && (err != nil || scopes.Has(ScopeAdminister)) {
+		return nil, errors.Join(missing, err)
+	}
+	if err := k.readNext(filepath.Join(dir, nextKey)); err != nil {
+		return nil, fmt.Errorf("%s: %w", nextKey, err)
+	}
 	return k, nil
+}
+
+// readNext reads the sealing key that waits for its certificate, if there is one. One that has its certificate already was about to be removed.
+func (k *Keys) readNext(path string) error {
+	blocks, err := readPEM(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(blocks) != 1 {
+		return errors.New("want one key")
+	}
+	next, err := decodeKey[*ecdsa.PrivateKey](blocks[0])
+	if err != nil {
+		return err
+	}
+	if !next.PublicKey.Equal(k.sealing[0].certificate.PublicKey) {
+		k.next = next
+	}
+	return nil
 }
 
 func (k *Keys) readChain(path string) error {
@@ -171,7 +231,7 @@ func (k *Keys) readChain(path string) error {
 	if len(k.chain) == 0 {
 		return errors.New("no certificate")
 	}
-	if !isKey(k.chain[0], k.account.Public().(ed25519.PublicKey)) {
+	if k.Administers() && !isKey(k.chain[0], k.account.Public().(ed25519.PublicKey)) {
 		return errors.New("not the certificate of the account key")
 	}
 	if k.address, err = certifiedAddress(k.chain[0]); err != nil {
@@ -181,7 +241,13 @@ func (k *Keys) readChain(path string) error {
 	if above := k.chain[len(k.chain)-1].NotBefore; above.After(at) {
 		at = above
 	}
-	return checkAuthorities(k.chain, k.address, at)
+	domainKey, ok := k.address.DomainKey()
+	if !ok { // one's own files are believed about the key of a DNS domain; others ask its zone
+		if domainKey, ok = k.chain[len(k.chain)-1].PublicKey.(ed25519.PublicKey); !ok {
+			return errors.New("domain key is not Ed25519")
+		}
+	}
+	return checkAuthorities(k.chain, k.address, domainKey, at)
 }
 
 func (k *Keys) readTransport(path string) error {

@@ -32,7 +32,7 @@ func TestCreateOpen(t *testing.T) {
 		!again.signing.key.Equal(k.signing.key) || !again.sealing[0].key.Equal(k.sealing[0].key) {
 		t.Error("other keys than were made")
 	}
-	card, err := again.SignCard(1, nil, testTime)
+	card, err := again.SignCard(CardDraft{Serial: 1}, testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestCreateOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Open(sealed, nil, testTime); err != nil {
+	if _, err := k.Open(sealed, Known{}, testTime); err != nil {
 		t.Error(err)
 	}
 	if _, err := Create(dir, "bob", nil, testTime); !errors.Is(err, fs.ErrExist) {
@@ -249,11 +249,11 @@ func TestRotate(t *testing.T) {
 		if err != nil || len(again.sealing) != len(k.sealing) || again.Device() != k.Device() {
 			t.Fatalf("after %v: files: %v", step.at, err)
 		}
-		_, err = again.Open(old, first, testTime)
+		_, err = again.Open(old, first.Known(), testTime)
 		if readable := step.at < 21*day; (err == nil) != readable || !readable && !errors.Is(err, ErrNotForMe) {
 			t.Errorf("after %v: old message: %v", step.at, err)
 		}
-		if _, err := k.SignCard(2, nil, testTime.Add(step.at)); err != nil {
+		if _, err := k.SignCard(CardDraft{Serial: 2}, testTime.Add(step.at)); err != nil {
 			t.Errorf("after %v: card: %v", step.at, err)
 		}
 	}
@@ -274,11 +274,11 @@ func TestRenewal(t *testing.T) {
 	if _, err := k.Rotate(at.Add(time.Hour)); err != nil || k.signing.certificate.Equal(certificate) || k.Device() != device {
 		t.Fatalf("not renewed: %v", err)
 	}
-	card, err := k.SignCard(2, nil, at.Add(time.Hour))
+	card, err := k.SignCard(CardDraft{Serial: 2}, at.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o, err := Verify(bare, card.Card(), at.Add(48*time.Hour)); err != nil || o.Device != device {
+	if o, err := Verify(bare, card.Card().Known(), at.Add(48*time.Hour)); err != nil || o.Device != device {
 		t.Errorf("signed before the renewal: %v", err)
 	}
 }
@@ -289,13 +289,13 @@ func TestClockSetBack(t *testing.T) {
 	if _, err := k.Rotate(testTime.AddDate(3, 0, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.SignCard(1, nil, testTime); !errors.Is(err, ErrExpired) {
+	if _, err := k.SignCard(CardDraft{Serial: 1}, testTime); !errors.Is(err, ErrExpired) {
 		t.Errorf("card by certificates from the future: %v", err)
 	}
 	if changed, err := k.Rotate(testTime); err != nil || !changed {
 		t.Fatalf("changed %v, %v", changed, err)
 	}
-	if _, err := k.SignCard(1, nil, testTime); err != nil {
+	if _, err := k.SignCard(CardDraft{Serial: 1}, testTime); err != nil {
 		t.Error(err)
 	}
 }
@@ -327,7 +327,7 @@ func TestCreateNames(t *testing.T) {
 		if again, err := ParseAddress(k.Address().IM()); err != nil || again != k.Address() {
 			t.Errorf("%q: address %s: %v", name, k.Address(), err)
 		}
-		if _, err := k.SignCard(1, nil, testTime); err != nil {
+		if _, err := k.SignCard(CardDraft{Serial: 1}, testTime); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"bytes"
+	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
@@ -14,19 +16,20 @@ import (
 	"github.com/kith-im/kith/identity/cms"
 )
 
-// Keys are one person's private keys on one device: the account key, and the device's keys to sign, to open and to be known on the
-// network by. They may be used from several goroutines. Printing or logging them shows the address only.
+// Keys are one person's private keys on one device: the device's keys to sign, to open and to be known on the network by, and on a device that
+// administers the account key too. They may be used from several goroutines. Printing or logging them shows the address only.
 type Keys struct {
 	address   Address
 	chain     []*x509.Certificate // account and, if its key is another one, domain
-	account   ed25519.PrivateKey
+	account   ed25519.PrivateKey  // nil on a device that does not administer
 	transport ed25519.PrivateKey
 	device    DeviceID
 	dir       string // of the files; "" if in memory only
 
 	mu       sync.Mutex // for what follows
 	signing  signingLeaf
-	sealing  []sealingLeaf // newest first, at least one
+	sealing  []sealingLeaf     // newest first, at least one
+	next     *ecdsa.PrivateKey // sealing key that waits for its certificate; nil if none
 	rotating bool
 }
 
@@ -62,21 +65,21 @@ func newKeys(local string, account ed25519.PrivateKey, now time.Time) (*Keys, er
 // newDevice makes device keys below an account.
 func newDevice(a Address, account ed25519.PrivateKey, chain []*x509.Certificate, now time.Time) (*Keys, error) {
 	k := &Keys{address: a, chain: chain, account: account}
-	var err error
-	if _, k.transport, err = ed25519.GenerateKey(rand.Reader); err != nil {
+	p, err := NewPending()
+	if err != nil {
 		return nil, err
 	}
-	if k.signing.key, err = generateKey(); err != nil {
-		return nil, err
-	}
-	k.signing.certificate, err = k.leaf(&k.signing.key.PublicKey, signingUse, allScopes, now.Add(-backdate), now.Add(signingLifetime))
+	k.transport, k.signing.key = p.transport, p.signing
+	k.signing.certificate, err = k.certify(leafTemplate{
+		&p.signing.PublicKey, signingUse, allScopes, nil, now.Add(-backdate), now.Add(signingLifetime),
+	})
 	if err != nil {
 		return nil, err
 	}
 	if k.device, err = keyID(k.signing.certificate.RawSubjectPublicKeyInfo); err != nil {
 		return nil, err
 	}
-	leaf, err := k.newSealing(now)
+	leaf, err := k.newSealing(p.sealing, now)
 	if err != nil {
 		return nil, err
 	}
@@ -84,16 +87,15 @@ func newDevice(a Address, account ed25519.PrivateKey, chain []*x509.Certificate,
 	return k, nil
 }
 
-func (k *Keys) newSealing(now time.Time) (sealingLeaf, error) {
-	key, err := generateKey()
-	if err != nil {
-		return sealingLeaf{}, err
-	}
+// newSealing certifies a sealing key of this device.
+func (k *Keys) newSealing(key *ecdsa.PrivateKey, now time.Time) (sealingLeaf, error) {
 	private, err := key.ECDH()
 	if err != nil {
 		return sealingLeaf{}, err
 	}
-	certificate, err := k.leaf(&key.PublicKey, sealingUse, ScopeRead, now.Add(-backdate), now.Add(sealingPeriod+sealingGrace))
+	certificate, err := k.certify(leafTemplate{
+		&key.PublicKey, sealingUse, ScopeRead, nil, now.Add(-backdate), now.Add(sealingPeriod + sealingGrace),
+	})
 	return sealingLeaf{private, certificate}, err
 }
 
@@ -102,6 +104,37 @@ func (k *Keys) Address() Address { return k.address }
 
 // Device gives the name of this device; it stays the same when certificates are renewed.
 func (k *Keys) Device() DeviceID { return k.device }
+
+// Administers tells whether this device holds the account key, and so can sign cards and certify devices.
+func (k *Keys) Administers() bool { return k.account != nil }
+
+// Locator gives what others find the principal's card by.
+func (k *Keys) Locator() Locator {
+	top := k.chain[len(k.chain)-1]
+	return Locator{Address: k.address, Domain: top.PublicKey.(ed25519.PublicKey), Account: k.accountKey()} // checkAuthorities demands this type
+}
+
+func (k *Keys) accountKey() ed25519.PublicKey { return k.chain[0].PublicKey.(ed25519.PublicKey) }
+
+// DeviceCard gives this device as a card lists it.
+func (k *Keys) DeviceCard(reach Reach) DeviceCard {
+	signing, sealing := k.current()
+	return DeviceCard{k.device, signing.certificate, sealing, slices.Clone(reach)}
+}
+
+// Close overwrites the private keys in memory, as far as the standard library keeps them where they can be reached. Keys cannot be used after it.
+func (k *Keys) Close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.account)
+	clear(k.transport)
+	for _, key := range []*ecdsa.PrivateKey{k.signing.key, k.next} {
+		if key != nil {
+			clear(key.D.Bits())
+		}
+	}
+	k.account, k.sealing, k.next = nil, nil, nil
+}
 
 // TransportKey gives the key by which this device is known to the network, for package overlay only. It signs no content and cannot be
 // derived from the address.
@@ -123,38 +156,72 @@ func (k *Keys) current() (signingLeaf, *x509.Certificate) {
 	return k.signing, k.sealing[0].certificate
 }
 
-// SignCard makes the card of this device and its records in the DHT for the UTC day of now and the next. Serial must exceed that of all
-// earlier cards of the principal; reach is at most 1024 octets. Call [Keys.Rotate] first: it fails with [ErrExpired] when the certificates are not
-// valid at now.
-func (k *Keys) SignCard(serial uint64, reach Reach, now time.Time) (SignedCard, error) {
-	if len(reach) > maxReach {
-		return SignedCard{}, fmt.Errorf("card: reach of %d octets: at most %d", len(reach), maxReach)
+// CardDraft is what a card is to say beside the device that signs it.
+type CardDraft struct {
+	Serial  uint64       // must exceed that of all earlier cards of the principal
+	Reach   Reach        // of this device; at most 1024 octets
+	Others  []DeviceCard // the principal's other devices, as they last told; at most 7
+	Revoked []DeviceID   // devices that never come back; at most 64
+}
+
+// SignCard makes the card of the principal and its records in the DHT for the UTC day of now and the next. Others whose certificates are not valid at now, or
+// who are revoked, are left out. Call [Keys.Rotate] first: it fails with [ErrExpired] when this device's certificates are not valid at now, and with
+// [ErrNotAdministrator] on a device without the account key.
+func (k *Keys) SignCard(d CardDraft, now time.Time) (SignedCard, error) {
+	if !k.Administers() {
+		return SignedCard{}, fmt.Errorf("card: %w", ErrNotAdministrator)
+	}
+	if len(d.Reach) > maxReach {
+		return SignedCard{}, fmt.Errorf("card: reach of %d octets: at most %d", len(d.Reach), maxReach)
+	}
+	if len(d.Revoked) > maxRevoked {
+		return SignedCard{}, fmt.Errorf("card: %d revoked devices: at most %d", len(d.Revoked), maxRevoked)
 	}
 	now = now.UTC().Truncate(time.Second)
-	signing, sealing := k.current()
 	card := &Card{
 		Address: k.address,
-		Serial:  serial,
+		Serial:  d.Serial,
 		Issued:  now,
 		Expires: now.Add(cardLifetime),
-		Devices: []DeviceCard{{k.device, signing.certificate, sealing, slices.Clone(reach)}},
+		Devices: []DeviceCard{k.DeviceCard(d.Reach)},
 		Account: k.chain[0],
 		chain:   k.chain,
 	}
-	if err := card.check(); err != nil {
+	card.revoke(d.Revoked)
+	for _, other := range d.Others {
+		if other.ID != k.device && other.ValidAt(now) && !slices.Contains(card.Revoked, other.ID) {
+			card.Devices = append(card.Devices, other)
+		}
+	}
+	if len(card.Devices) > maxDevices {
+		return SignedCard{}, fmt.Errorf("card: %d devices: at most %d", len(card.Devices), maxDevices)
+	}
+	if err := card.check(k.Locator().Domain); err != nil {
 		return SignedCard{}, fmt.Errorf("card: %w", err)
 	}
 	signed, err := signCard(card, k.account)
 	if err != nil {
 		return SignedCard{}, fmt.Errorf("card: %w", err)
 	}
-	if !k.ownDomain() {
-		return signed, nil // found by a name record, not by the address alone
-	}
 	if signed.records, err = records(signed, k.account, now); err != nil {
 		return SignedCard{}, fmt.Errorf("card: %w", err)
 	}
 	return signed, nil
+}
+
+// revoke names devices in the card, in order and once each.
+func (c *Card) revoke(ids []DeviceID) {
+	if len(ids) == 0 {
+		return
+	}
+	c.Revoked = slices.Clone(ids)
+	slices.SortFunc(c.Revoked, func(a, b DeviceID) int { return bytes.Compare(a[:], b[:]) })
+	c.Revoked = slices.Compact(c.Revoked)
+	var value []byte
+	for _, id := range c.Revoked {
+		value = append(value, id[:]...)
+	}
+	c.extensions = []extension{{extRevoked, value}}
 }
 
 // ownDomain tells whether the account key is the key of the domain.
@@ -183,18 +250,23 @@ func (k *Keys) signer(certificates bool) cms.Signer {
 	return s
 }
 
-// SealTo seals a signed object to every device of every card, at most 64 devices. It fails if the result exceeds 300 KiB. Whether the
-// cards have expired the caller knows.
+// SealTo seals a signed object to every device of every card that may read what is sealed to its person, at most 64 devices. It fails if there is none, or the
+// result exceeds 300 KiB. Whether the cards have expired the caller knows.
 func (k *Keys) SealTo(s Signed, to ...*Card) (Sealed, error) {
 	var certificates []*x509.Certificate
 	for _, card := range to {
 		for _, d := range card.Devices {
-			if !slices.ContainsFunc(certificates, d.Sealing.Equal) {
+			if d.Reads() && !slices.ContainsFunc(certificates, d.Sealing.Equal) {
 				certificates = append(certificates, d.Sealing)
 			}
 		}
 	}
 	return seal(s, certificates)
+}
+
+// SealToDevice seals a signed object to one device, for what is between devices.
+func (k *Keys) SealToDevice(s Signed, d DeviceCard) (Sealed, error) {
+	return seal(s, []*x509.Certificate{d.Sealing})
 }
 
 // SealReply seals a signed object to the device that signed a request, by the sealing certificate that the request carried.
@@ -218,7 +290,7 @@ func seal(s Signed, to []*x509.Certificate) (Sealed, error) {
 
 // Open opens an object sealed to this device, with one of its last sealing keys, and verifies the signature inside as [Verify] does. It returns
 // [ErrNotForMe] if s is sealed to others or its key is gone.
-func (k *Keys) Open(s Sealed, known *Card, now time.Time) (*Opened, error) {
+func (k *Keys) Open(s Sealed, known Known, now time.Time) (*Opened, error) {
 	if s.IsZero() {
 		return nil, errors.New("open: nothing sealed")
 	}

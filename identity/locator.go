@@ -114,7 +114,7 @@ func (l Locator) verify(raw []byte, slots ed25519.PublicKey, now time.Time) (Fou
 		}
 		return Found{Name: name.Name}, nil
 	}
-	card, err := ParseSignedCard(raw)
+	card, err := ParseSignedCard(raw, func(string) ed25519.PublicKey { return domain })
 	if err != nil {
 		return Found{}, err
 	}

@@ -41,6 +41,29 @@ func ParseSigned(b []byte) (Signed, error) {
 // Bytes gives the DER encoding, which the caller must not change.
 func (s Signed) Bytes() []byte { return s.raw }
 
+// Device gives the device that the object says has signed it, a claim only; the zero DeviceID if it names its signer in another way.
+func (s Signed) Device() (id DeviceID) {
+	if s.parsed != nil {
+		if key := s.parsed.SignerKeyID(); len(key) == len(id) {
+			copy(id[:], key)
+		}
+	}
+	return id
+}
+
+// Bare gives the same object without the certificates that travel beside the signature, for a reader who has the signer's card. The signature stays
+// as it is.
+func (s Signed) Bare() (Signed, error) {
+	if s.IsZero() {
+		return Signed{}, errors.New("nothing signed")
+	}
+	der, err := cms.Bare(s.raw)
+	if err != nil {
+		return Signed{}, fmt.Errorf("leave certificates out: %w", err)
+	}
+	return ParseSigned(der)
+}
+
 // IsZero tells whether s holds nothing.
 func (s Signed) IsZero() bool { return s.parsed == nil }
 
@@ -96,17 +119,18 @@ type Opened struct {
 	From    Address
 	Device  DeviceID
 	Scopes  Scopes            // of the signing device
+	Tuples  []string          // the ids of the only tuples that device may publish; nil: no limit
+	Listed  bool              // the known card of From lists the device, or no card of From is known
 	Time    time.Time         // when the signer says it signed, to the second
 	Digest  [32]byte          // SHA-256 of Raw
 	Sealing *x509.Certificate // sealing certificate of the signer's device, if carried or in the known card; else nil
 }
 
-// Verify checks a signed object at the time now. The signer's certificate comes from the object or from known, a card of the supposed
-// signer (nil if there is none); From is what the certificate proves, so compare it. It demands the signature, the chain up to the key in the
-// address, validity within 10 minutes both now and at the signing time, and the scope: [ScopePublish] for a PIDF document, [ScopeSend] for a CPIM
-// message, and some scope for everything else. Errors are [ErrSignature], [ErrExpired] and others. A device that known does not list is
-// accepted if it brings its certificates: cards may be older than devices.
-func Verify(s Signed, known *Card, now time.Time) (*Opened, error) {
+// Verify checks a signed object at the time now. The signer's certificate comes from the object or from the card of the supposed signer, if known; From is
+// what the certificate proves, so compare it. It demands the signature, the chain up to the key of the domain in the address, validity within
+// 10 minutes both now and at the signing time, the scope of what is signed (doc/spec/identity.md), and that the newest known card of From lists the device.
+// Errors are [ErrSignature], [ErrExpired], [ErrUnknownSigner], [ErrUnlisted], [ErrRevoked], [*UnknownDomainError] and others.
+func Verify(s Signed, known Known, now time.Time) (*Opened, error) {
 	if s.IsZero() {
 		return nil, errors.New("verify: nothing signed")
 	}
@@ -119,7 +143,7 @@ func Verify(s Signed, known *Card, now time.Time) (*Opened, error) {
 }
 
 // verifyContent verifies what came out of a sealed object: seals prove nothing about the sender, so a signature is demanded.
-func verifyContent(content []byte, typ asn1.ObjectIdentifier, known *Card, now time.Time) (*Opened, error) {
+func verifyContent(content []byte, typ asn1.ObjectIdentifier, known Known, now time.Time) (*Opened, error) {
 	if !typ.Equal(oidData) {
 		return nil, errors.New("open: sealed content is not id-data")
 	}
@@ -131,18 +155,12 @@ func verifyContent(content []byte, typ asn1.ObjectIdentifier, known *Card, now t
 }
 
 // verifySigner finds the certificate that the signature names, checks the signature by it with check, and then whom it speaks for.
-func verifySigner(parsed *cms.Signed, content []byte, check func(*x509.Certificate) error, known *Card, now time.Time) (*Opened, error) {
+func verifySigner(parsed *cms.Signed, content []byte, check func(*x509.Certificate) error, known Known, now time.Time) (*Opened, error) {
 	if !parsed.Type.Equal(oidData) || parsed.SigningTime.IsZero() {
 		return nil, errors.New("want id-data and a signing time")
 	}
-	loose := parsed.Certificates
-	if known != nil {
-		loose = append([]*x509.Certificate{}, loose...)
-		loose = append(loose, known.chain...)
-		for _, d := range known.Devices {
-			loose = append(loose, d.Signing)
-		}
-	}
+	loose := append([]*x509.Certificate{}, parsed.Certificates...)
+	loose = append(loose, known.certificatesOf(parsed.SignerKeyID())...)
 	problem := ErrUnknownSigner
 	for _, leaf := range loose {
 		if !parsed.SignedBy(leaf) {
@@ -152,65 +170,91 @@ func verifySigner(parsed *cms.Signed, content []byte, check func(*x509.Certifica
 			continue
 		}
 		o := &Opened{Raw: content, Time: parsed.SigningTime, Digest: sha256.Sum256(content)}
-		var account *x509.Certificate
-		if account, problem = o.attribute(leaf, loose, now); problem != nil {
+		if problem = o.attribute(leaf, loose, known, now); problem != nil {
 			continue
 		}
-		o.Sealing = sealingFor(o, account, loose, known, now)
 		return o, nil
 	}
 	return nil, problem
 }
 
-// attribute fills in who signed, once the signature has been verified with leaf, and gives the account certificate above it.
-func (o *Opened) attribute(leaf *x509.Certificate, loose []*x509.Certificate, now time.Time) (account *x509.Certificate, err error) {
+// attribute fills in who signed, once the signature has been verified with leaf.
+func (o *Opened) attribute(leaf *x509.Certificate, loose []*x509.Certificate, known Known, now time.Time) (err error) {
 	if o.Entity, err = ParseEntity(o.Raw); err != nil {
-		return nil, err
+		return err
 	}
 	if o.From, err = certifiedAddress(leaf); err != nil {
-		return nil, err
+		return err
 	}
 	if o.Device, err = keyID(leaf.RawSubjectPublicKeyInfo); err != nil {
-		return nil, err
+		return err
 	}
-	chain, err := findChain(leaf, loose, o.From, now)
+	domainKey, err := known.domainKey(o.From)
 	if err != nil {
-		return nil, fmt.Errorf("signer %s: %w", o.From.Short(), err)
+		return err
+	}
+	card := known.card(o.From)
+	if card != nil {
+		loose = append(loose, card.chain...)
+	}
+	chain, err := findChain(leaf, loose, o.From, domainKey, now)
+	if err != nil {
+		return fmt.Errorf("signer %s: %w", o.From.Short(), err)
 	}
 	if !validAt(leaf, o.Time) {
-		return nil, fmt.Errorf("signer %s at the time of signing: %w", o.From.Short(), ErrExpired)
+		return fmt.Errorf("signer %s at the time of signing: %w", o.From.Short(), ErrExpired)
+	}
+	if err := o.permit(leaf, card, known.Unlisted); err != nil {
+		return fmt.Errorf("signer %s: %w", o.From.Short(), err)
+	}
+	o.Sealing = sealingFor(o, chain[0], loose, card, now)
+	return nil
+}
+
+// permit checks that the device is one of the person's and may sign what it signed.
+func (o *Opened) permit(leaf *x509.Certificate, card *Card, unlisted bool) (err error) {
+	o.Listed = true
+	if card != nil {
+		err := card.Admits(o.Device)
+		o.Listed = err == nil
+		if err != nil && !(unlisted && errors.Is(err, ErrUnlisted)) {
+			return err
+		}
 	}
 	if o.Scopes, err = leafScopes(leaf); err != nil {
-		return nil, fmt.Errorf("signer %s: %w", o.From.Short(), err)
+		return err
 	}
 	if want := o.Entity.scope(); !o.Scopes.Has(want) {
-		return nil, fmt.Errorf("signer %s: device %s has no scope for %s", o.From.Short(), o.Device.Short(), o.Entity.Type)
+		return fmt.Errorf("device %s has no scope for %s", o.Device.Short(), o.Entity.Type)
 	}
-	return chain[0], nil
+	o.Tuples, err = leafTuples(leaf)
+	return err
 }
 
 // scope is what a device must be allowed in order to sign e. Entities of other types carry their own rules, which their readers check against
 // [Opened.Scopes].
 func (e Entity) scope() Scopes {
 	switch typ, _ := e.mediaType(); typ {
-	case "application/pidf+xml", "application/pidf-diff+xml":
+	case "application/pidf+xml", "application/pidf-diff+xml", "application/vnd.kith.lease", "application/vnd.kith.notify":
 		return ScopePublish
 	case "message/cpim":
 		return ScopeSend
+	case "application/vnd.kith.subscribe", "application/vnd.kith.sync":
+		return ScopeRead
 	}
 	return 0
 }
 
-// sealingFor gives the newest valid sealing certificate below the signer's account among those carried and that of the device in known.
-func sealingFor(o *Opened, account *x509.Certificate, loose []*x509.Certificate, known *Card, now time.Time) *x509.Certificate {
+// sealingFor gives the newest valid sealing certificate below the signer's account among those carried and that of the device in card.
+func sealingFor(o *Opened, account *x509.Certificate, loose []*x509.Certificate, card *Card, now time.Time) *x509.Certificate {
 	var candidates []*x509.Certificate
 	for _, c := range loose {
 		if c.KeyUsage == x509.KeyUsageKeyAgreement {
 			candidates = append(candidates, c)
 		}
 	}
-	if known != nil && known.Address == o.From {
-		if d, ok := known.device(o.Device); ok {
+	if card != nil {
+		if d, ok := card.device(o.Device); ok {
 			candidates = append(candidates, d.Sealing)
 		}
 	}
@@ -219,7 +263,7 @@ func sealingFor(o *Opened, account *x509.Certificate, loose []*x509.Certificate,
 		if best != nil && !c.NotBefore.After(best.NotBefore) {
 			continue
 		}
-		if scopes, err := checkLeaf(c, account, o.From, sealingUse, now); err == nil && scopes.Has(ScopeRead) {
+		if _, err := checkLeaf(c, account, o.From, sealingUse, now); err == nil {
 			best = c
 		}
 	}

@@ -60,7 +60,7 @@ func TestSignSealOpen(t *testing.T) {
 		if err != nil || again.Digest() != sealed.Digest() || again.KEKID() != nil {
 			t.Fatal(err)
 		}
-		o, err := bob.Open(again, test.known, testTime.Add(time.Minute))
+		o, err := bob.Open(again, test.known.Known(), testTime.Add(time.Minute))
 		if (err == nil) != test.good || (o == nil) == test.good {
 			t.Errorf("%s: %v", test.name, err)
 		}
@@ -69,7 +69,7 @@ func TestSignSealOpen(t *testing.T) {
 		} else if !errors.Is(err, ErrUnknownSigner) {
 			t.Errorf("%s: %v; want %v", test.name, err, ErrUnknownSigner)
 		}
-		if _, err := carol.Open(again, test.known, testTime); !errors.Is(err, ErrNotForMe) {
+		if _, err := carol.Open(again, test.known.Known(), testTime); !errors.Is(err, ErrNotForMe) {
 			t.Errorf("%s: carol: %v", test.name, err)
 		}
 	}
@@ -81,7 +81,7 @@ func TestSignSealOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, k := range []*Keys{alice, bob} {
-		if _, err := k.Open(twice, nil, testTime); err != nil {
+		if _, err := k.Open(twice, Known{}, testTime); err != nil {
 			t.Errorf("%s: %v", k, err)
 		}
 	}
@@ -104,7 +104,7 @@ func checkOpened(t *testing.T, name string, o *Opened, from *Keys, e Entity) {
 
 func TestSealReply(t *testing.T) {
 	alice, bob := mustNew(t, "alice"), mustNew(t, "bob")
-	request, err := Verify(mustSign(t, alice, message("may I?"), true), nil, testTime)
+	request, err := Verify(mustSign(t, alice, message("may I?"), true), Known{}, testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestSealReply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o, err := alice.Open(reply, nil, testTime); err != nil || o.From != bob.Address() {
+	if o, err := alice.Open(reply, Known{}, testTime); err != nil || o.From != bob.Address() {
 		t.Errorf("reply: %v", err)
 	}
 	if _, err := bob.SealReply(mustSign(t, bob, message("yes"), true), &Opened{}); err == nil {
@@ -134,7 +134,7 @@ func TestEveryOctet(t *testing.T) {
 		b := bytes.Clone(bare.Bytes())
 		b[i] ^= 1 << (i % 8)
 		if s, err := ParseSigned(b); err == nil {
-			if _, err := Verify(s, card, testTime); err == nil {
+			if _, err := Verify(s, card.Known(), testTime); err == nil {
 				t.Errorf("octet %d of a signed object altered and accepted", i)
 			}
 		}
@@ -143,7 +143,7 @@ func TestEveryOctet(t *testing.T) {
 		b := bytes.Clone(sealed.Bytes())
 		b[i] ^= 1 << (i % 8)
 		if s, err := ParseSealed(b); err == nil {
-			if _, err := alice.Open(s, card, testTime); err == nil {
+			if _, err := alice.Open(s, card.Known(), testTime); err == nil {
 				t.Errorf("octet %d of a sealed object altered and accepted", i)
 			}
 		}
@@ -155,7 +155,7 @@ func TestEveryOctet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Verify(s, card, testTime); !errors.Is(err, ErrSignature) {
+	if _, err := Verify(s, card.Known(), testTime); !errors.Is(err, ErrSignature) {
 		t.Errorf("altered content: %v; want %v", err, ErrSignature)
 	}
 }
@@ -185,7 +185,7 @@ func TestVerifyHostile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := alice.leaf(&key.PublicKey, use, scopes, testTime.Add(from), testTime.Add(until))
+		c, err := alice.certify(leafTemplate{&key.PublicKey, use, scopes, nil, testTime.Add(from), testTime.Add(until)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func TestVerifyHostile(t *testing.T) {
 		{"signed before the certificate", leaf(allScopes, signingUse, -time.Hour, time.Hour), cpim, -2 * time.Hour, "not valid"},
 		{"signed after the certificate", leaf(allScopes, signingUse, -time.Hour, time.Hour), cpim, 2 * time.Hour, "not valid"},
 	} {
-		o, err := Verify(signWith(t, test.entity, test.signer, testTime.Add(test.at)), nil, testTime)
+		o, err := Verify(signWith(t, test.entity, test.signer, testTime.Add(test.at)), Known{}, testTime)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || o != nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%s: %v; want %q", test.name, err, test.want)
 		}
@@ -220,18 +220,18 @@ func TestVerifyHostile(t *testing.T) {
 		t.Fatal(err)
 	}
 	forged := &Keys{address: alice.address, chain: mallory.chain, account: mallory.account}
-	c, err := forged.leaf(&key.PublicKey, signingUse, allScopes, testTime.Add(-time.Hour), testTime.Add(time.Hour))
+	c, err := forged.certify(leafTemplate{&key.PublicKey, signingUse, allScopes, nil, testTime.Add(-time.Hour), testTime.Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	bundle := append(slices.Clone(alice.chain), mallory.chain...)
 	s := signWith(t, cpim, cms.Signer{Certificate: c, Key: key, Include: append(bundle, c)}, testTime)
-	if o, err := Verify(s, mustCard(t, alice, 1).Card(), testTime); err == nil {
+	if o, err := Verify(s, mustCard(t, alice, 1).Card().Known(), testTime); err == nil {
 		t.Errorf("mallory speaks for %s", o.From)
 	}
 	leafAlone := alice.signer(false)
 	leafAlone.Include = []*x509.Certificate{leafAlone.Certificate}
-	if _, err := Verify(signWith(t, cpim, leafAlone, testTime), nil, testTime); !errors.Is(err, ErrUnknownSigner) {
+	if _, err := Verify(signWith(t, cpim, leafAlone, testTime), Known{}, testTime); !errors.Is(err, ErrUnknownSigner) {
 		t.Errorf("leaf without account: %v", err)
 	}
 }
@@ -245,14 +245,14 @@ func TestVerifyContent(t *testing.T) {
 	}
 	if s, err := ParseSigned(der); err != nil {
 		t.Fatal(err)
-	} else if _, err := Verify(s, nil, testTime); err == nil {
+	} else if _, err := Verify(s, Known{}, testTime); err == nil {
 		t.Error("something else than an entity accepted")
 	}
 	if der, err = cms.SignDetached([]byte("Content-Type: text/plain\r\n\r\n"), signer, testTime); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := ParseSigned(der); err == nil {
-		if _, err := Verify(s, nil, testTime); err == nil {
+		if _, err := Verify(s, Known{}, testTime); err == nil {
 			t.Error("detached signature accepted without content")
 		}
 	}
@@ -265,14 +265,14 @@ func TestSealingKeySigns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealing, err := alice.leaf(&key.PublicKey, sealingUse, allScopes, testTime.Add(-time.Hour), testTime.Add(time.Hour))
+	sealing, err := alice.certify(leafTemplate{&key.PublicKey, sealingUse, allScopes, nil, testTime.Add(-time.Hour), testTime.Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	posing := *sealing // cms refuses to sign with the real one
 	posing.KeyUsage = 0
 	s := signWith(t, message("x"), cms.Signer{Certificate: &posing, Key: key, Include: append(slices.Clone(alice.chain), sealing)}, testTime)
-	if _, err := Verify(s, nil, testTime); err == nil {
+	if _, err := Verify(s, Known{}, testTime); err == nil {
 		t.Error("sealing certificate accepted for a signature")
 	}
 	card := *mustCard(t, alice, 1).Card()
@@ -300,7 +300,7 @@ func TestStolenRecipientKeys(t *testing.T) {
 	}
 	// Bob's account issues a device certificate with Alice's names.
 	posing := &Keys{address: alice.address, chain: bob.chain, account: bob.account}
-	c, err := posing.leaf(&bob.signing.key.PublicKey, signingUse, allScopes, testTime.Add(-time.Hour), testTime.Add(time.Hour))
+	c, err := posing.certify(leafTemplate{&bob.signing.key.PublicKey, signingUse, allScopes, nil, testTime.Add(-time.Hour), testTime.Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +323,7 @@ func TestStolenRecipientKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o, err := bob.Open(sealed, aliceCard, testTime); err == nil && o.From != bob.Address() {
+		if o, err := bob.Open(sealed, aliceCard.Known(), testTime); err == nil && o.From != bob.Address() {
 			t.Errorf("%s: bob takes it for %s's", name, o.From)
 		} else if err == nil != (name == "signed by bob") {
 			t.Errorf("%s: %v", name, err)
@@ -343,7 +343,7 @@ func TestLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := alice.Open(sealed, nil, testTime); err != nil {
+	if _, err := alice.Open(sealed, Known{}, testTime); err != nil {
 		t.Error(err)
 	}
 	if _, err := alice.Sign(Entity{Type: "a/b", Body: make([]byte, maxEntity-head+1)}, true, testTime); err == nil {
@@ -353,13 +353,16 @@ func TestLimits(t *testing.T) {
 		t.Error("sealed object beyond the limit")
 	}
 	for _, err := range []error{
-		func() error { _, err := Verify(Signed{}, nil, testTime); return err }(),
-		func() error { _, err := alice.Open(Sealed{}, nil, testTime); return err }(),
+		func() error { _, err := Verify(Signed{}, Known{}, testTime); return err }(),
+		func() error { _, err := alice.Open(Sealed{}, Known{}, testTime); return err }(),
 		func() error { _, err := alice.SealTo(Signed{}, card); return err }(),
 		func() error { _, err := NewEpoch().Seal(Signed{}); return err }(),
-		func() error { _, err := NewEpoch().Open(Sealed{}, nil, testTime); return err }(),
+		func() error { _, err := NewEpoch().Open(Sealed{}, Known{}, testTime); return err }(),
 		func() error { _, err := (Epoch{}).Seal(full); return err }(),
-		func() error { _, err := alice.SignCard(1, make(Reach, maxReach+1), testTime); return err }(),
+		func() error {
+			_, err := alice.SignCard(CardDraft{Serial: 1, Reach: make(Reach, maxReach+1)}, testTime)
+			return err
+		}(),
 	} {
 		if err == nil {
 			t.Error("zero value or excess accepted")
@@ -382,14 +385,14 @@ func TestEpoch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := member.Open(again, mustCard(t, alice, 1).Card(), testTime)
+	o, err := member.Open(again, mustCard(t, alice, 1).Card().Known(), testTime)
 	if err != nil || o.From != alice.Address() || o.Sealing == nil {
 		t.Errorf("open: %v", err)
 	}
-	if _, err := NewEpoch().Open(again, nil, testTime); !errors.Is(err, ErrNotForMe) {
+	if _, err := NewEpoch().Open(again, Known{}, testTime); !errors.Is(err, ErrNotForMe) {
 		t.Errorf("another epoch: %v", err)
 	}
-	if _, err := bob.Open(again, nil, testTime); !errors.Is(err, ErrNotForMe) {
+	if _, err := bob.Open(again, Known{}, testTime); !errors.Is(err, ErrNotForMe) {
 		t.Errorf("a device: %v", err)
 	}
 	// a member cannot speak for the presentity
@@ -399,7 +402,7 @@ func TestEpoch(t *testing.T) {
 	}
 	if s, err := ParseSealed(unsigned); err != nil {
 		t.Fatal(err)
-	} else if _, err := e.Open(s, nil, testTime); err == nil {
+	} else if _, err := e.Open(s, Known{}, testTime); err == nil {
 		t.Error("unsigned content accepted")
 	}
 	if e.Topic(testTime) == e.Topic(testTime.AddDate(0, 0, 1)) || e.Topic(testTime) != e.Topic(testTime.Add(time.Hour)) || len(e.Topic(testTime)) != 25 {
@@ -453,7 +456,7 @@ func TestConcurrentUse(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if _, err := k.Open(sealed, nil, testTime); err != nil {
+			if _, err := k.Open(sealed, Known{}, testTime); err != nil {
 				t.Error(err)
 			}
 		})

@@ -52,11 +52,11 @@ func TestRecords(t *testing.T) {
 		t.Errorf("issue times link the slots: %v", issued)
 	}
 	midnight := testTime.Truncate(24 * time.Hour)
-	early, err := k.SignCard(2, nil, midnight)
+	early, err := k.SignCard(CardDraft{Serial: 2}, midnight)
 	if err == nil {
 		t.Fatal("card before the certificates are valid")
 	}
-	late, err := k.SignCard(2, nil, midnight.Add(24*time.Hour))
+	late, err := k.SignCard(CardDraft{Serial: 2}, midnight.Add(24*time.Hour))
 	if err != nil || !early.IsZero() {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestRecords(t *testing.T) {
 func TestReissue(t *testing.T) {
 	k := mustNew(t, "alice")
 	first := mustCard(t, k, 1).Records()
-	later, err := k.SignCard(2, nil, testTime.Add(time.Second))
+	later, err := k.SignCard(CardDraft{Serial: 2}, testTime.Add(time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func vectorCard(t testing.TB) (SignedCard, Record) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	card, err := ParseSignedCard(raw)
+	card, err := ParseSignedCard(raw, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func ParseMultipartSigned(b []byte) (*Multipart, error) {
 }
 
 // Verify is [Verify] for a detached signature. The first part must be an [Entity] in kith's form.
-func (m *Multipart) Verify(known *Card, now time.Time) (*Opened, error) {
+func (m *Multipart) Verify(known Known, now time.Time) (*Opened, error) {
 	check := func(c *x509.Certificate) error { return m.parsed.VerifyDetached(m.part, c) }
 	o, err := verifySigner(m.parsed, m.part, check, known, now)
 	if err != nil {

@@ -27,7 +27,7 @@ func TestMultipartSigned(t *testing.T) {
 				t.Errorf("%s, %s: %v", name, what, err)
 				continue
 			}
-			o, err := m.Verify(nil, testTime)
+			o, err := m.Verify(Known{}, testTime)
 			if err != nil || o.From != k.Address() || string(o.Entity.Body) != body || !o.Signed.IsZero() {
 				t.Errorf("%s, %s: %v", name, what, err)
 			}
@@ -78,7 +78,7 @@ func TestParseMultipartSignedHostile(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if o, err := m.Verify(nil, testTime); err == nil || o != nil {
+		if o, err := m.Verify(Known{}, testTime); err == nil || o != nil {
 			t.Errorf("%s: altered and accepted", name)
 		}
 	}
@@ -155,7 +155,7 @@ func TestOpenSSL(t *testing.T) {
 	if err != nil {
 		t.Fatalf("multipart/signed of openssl: %v", err)
 	}
-	if o, err := m.Verify(nil, m.parsed.SigningTime); err != nil {
+	if o, err := m.Verify(Known{}, m.parsed.SigningTime); err != nil {
 		t.Errorf("signature of openssl: %v", err)
 	} else if o.From != k.Address() {
 		t.Errorf("signature of openssl: from %s", o.From)

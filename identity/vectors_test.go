@@ -147,7 +147,7 @@ func TestRecordVector(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if card, err = ParseSignedCard(raw); err != nil {
+		if card, err = ParseSignedCard(raw, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

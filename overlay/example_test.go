@@ -51,7 +51,7 @@ func Example() {
 	bob, stopBob := serve(keys("bob"))
 
 	full, brief := alice.Reach()
-	card, err := k.SignCard(1, full, time.Now())
+	card, err := k.SignCard(identity.CardDraft{Serial: 1, Reach: full}, time.Now())
 	if err != nil {
 		panic(err)
 	}

@@ -106,7 +106,7 @@ func (p *person) brief() identity.Reach { _, brief := p.Reach(); return brief }
 func (p *person) card(t *testing.T) identity.SignedCard {
 	t.Helper()
 	p.serial++
-	c, err := p.keys.SignCard(p.serial, p.full(), time.Now())
+	c, err := p.keys.SignCard(identity.CardDraft{Serial: p.serial, Reach: p.full()}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func keysOf(t *testing.T, local string) (*identity.Keys, *identity.Card) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed, err := k.SignCard(1, nil, noon)
+	signed, err := k.SignCard(identity.CardDraft{Serial: 1}, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestSigned(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, err := parts.Verify(nil, noon)
+		o, err := parts.Verify(identity.Known{}, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestSigned(t *testing.T) {
 				t.Fatalf("no %q", old)
 			}
 			if parts, err := identity.ParseMultipartSigned([]byte(bad)); err == nil {
-				if _, err := parts.Verify(nil, noon); err == nil {
+				if _, err := parts.Verify(identity.Known{}, noon); err == nil {
 					t.Errorf("signature holds with %q", with)
 				}
 			}
@@ -116,10 +116,10 @@ func TestSealed(t *testing.T) {
 			t.Errorf("%s can be read", secret)
 		}
 	}
-	if _, err := carol.Open(sealed, nil, noon); err == nil {
+	if _, err := carol.Open(sealed, identity.Known{}, noon); err == nil {
 		t.Error("opened by somebody else")
 	}
-	o, err := bob.Open(sealed, nil, noon)
+	o, err := bob.Open(sealed, identity.Known{}, noon)
 	if err != nil {
 		t.Fatal(err)
 	}

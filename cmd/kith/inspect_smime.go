@@ -49,11 +49,11 @@ func verify(b []byte) (*identity.Opened, error) {
 		if err != nil {
 			return nil, err
 		}
-		return m.Verify(nil, time.Now())
+		return m.Verify(identity.Known{}, time.Now())
 	}
 	s, err := identity.ParseSigned(b)
 	if err != nil {
 		return nil, err
 	}
-	return identity.Verify(s, nil, time.Now())
+	return identity.Verify(s, identity.Known{}, time.Now())
 }
