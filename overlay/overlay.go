@@ -48,6 +48,9 @@ type Config struct {
 	// LAN announces this device on the local network by mDNS, under a random
 	// name, and finds others there. No name of a person is in it.
 	LAN bool
+	// DNS is how domains that are not overlay domains are looked up; zero asks
+	// the system's servers.
+	DNS DNS
 	// Public says that this device can be reached from everywhere: it serves
 	// the WAN DHT and relays at once, without waiting to be told by others.
 	Public bool
@@ -92,6 +95,7 @@ type Overlay struct {
 	names   *names  // the DHTs
 	topics  *topics // pubsub
 	peers   *peers  // remembered devices
+	zones   *zones  // the DNS
 	closing sync.Once
 }
 
@@ -116,6 +120,9 @@ func New(cfg Config) (*Overlay, error) {
 	}
 	var err error
 	if o.peers, err = openPeers(cfg.PeersFile); err != nil {
+		return nil, err
+	}
+	if o.zones, err = newZones(cfg.DNS, o.log); err != nil {
 		return nil, err
 	}
 	if o.host, err = newHost(cfg); err != nil {
