@@ -84,6 +84,25 @@ type SignedCard struct {
 // its address, and its limits. Expiry is for the caller to compare. Domain gives the keys of DNS domains, nil for those not known; a nil
 // func knows none. A card under such a domain is refused with an [*UnknownDomainError].
 func ParseSignedCard(b []byte, domain func(string) ed25519.PublicKey) (SignedCard, error) {
+	return parseSignedCard(b, func(c *Card) (ed25519.PublicKey, error) { return Known{Domain: domain}.domainKey(c.Address) })
+}
+
+// ParseKeptCard is [ParseSignedCard] for a card that was verified before it was kept in one's own store: of a DNS domain it believes the key that the card
+// itself has.
+func ParseKeptCard(b []byte) (SignedCard, error) {
+	return parseSignedCard(b, func(c *Card) (ed25519.PublicKey, error) {
+		if key, ok := c.Address.DomainKey(); ok {
+			return key, nil
+		}
+		key, ok := c.chain[len(c.chain)-1].PublicKey.(ed25519.PublicKey)
+		if !ok {
+			return nil, errors.New("domain key is not Ed25519")
+		}
+		return key, nil
+	})
+}
+
+func parseSignedCard(b []byte, anchor func(*Card) (ed25519.PublicKey, error)) (SignedCard, error) {
 	if len(b) > maxCard {
 		return SignedCard{}, fmt.Errorf("card of %d octets: at most %d", len(b), maxCard)
 	}
@@ -98,7 +117,7 @@ func ParseSignedCard(b []byte, domain func(string) ed25519.PublicKey) (SignedCar
 	if err != nil {
 		return SignedCard{}, fmt.Errorf("card: %w", err)
 	}
-	domainKey, err := Known{Domain: domain}.domainKey(card.Address)
+	domainKey, err := anchor(card)
 	if err == nil {
 		err = card.check(domainKey)
 	}

@@ -64,12 +64,13 @@ func (n *Node) freshCard(ctx context.Context, now time.Time) (identity.SignedCar
 		return identity.SignedCard{}, fmt.Errorf("count card: %w", err)
 	}
 	reach, _ := n.net.Reach()
-	card, err := n.keys.SignCard(serial, reach, now)
+	card, err := n.keys.SignCard(identity.CardDraft{Serial: serial, Reach: reach}, now)
 	if err != nil {
 		return identity.SignedCard{}, fmt.Errorf("sign card: %w", err)
 	}
 	n.mu.Lock()
 	n.card = card
+	n.noteOwner(card)
 	n.mu.Unlock()
 	return card, nil
 }

@@ -28,7 +28,7 @@ const (
 // request cannot have come from an honest device, or this node is at fault.
 func (n *Node) Answer(ctx context.Context, protocol, from string, request identity.Sealed) (identity.Sealed, error) {
 	now := time.Now()
-	opened, err := n.keys.Open(request, nil, now)
+	opened, err := n.open(ctx, request, now)
 	if err != nil {
 		return identity.Sealed{}, err
 	}

@@ -40,7 +40,7 @@ func bench(b *testing.B) (n *node.Node, me *identity.Card, contact *identity.Key
 	if _, err := n.Add(b.Context(), identity.Invitation{Address: contact.Address()}, "bob", ""); err != nil {
 		b.Fatal(err)
 	}
-	card, err := keys.SignCard(1, identity.Reach("alice"), time.Now())
+	card, err := keys.SignCard(identity.CardDraft{Serial: 1, Reach: identity.Reach("alice")}, time.Now())
 	if err != nil {
 		b.Fatal(err)
 	}

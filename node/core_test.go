@@ -174,7 +174,7 @@ func FuzzOperations(f *testing.F) {
 		} else if l != nil {
 			t.Error("value with an error")
 		}
-		if r, err := parseResponse(b); err == nil {
+		if r, err := parseResponse(b, nil); err == nil {
 			again, err := r.marshal()
 			if err != nil || string(again) != string(b) {
 				t.Errorf("response %x written again as %x, %v", b, again, err)
@@ -182,10 +182,10 @@ func FuzzOperations(f *testing.F) {
 		} else if r != nil {
 			t.Error("value with an error")
 		}
-		if s, err := parseSubscribe(b); (s == nil) != (err != nil) {
+		if s, err := parseSubscribe(b, nil); (s == nil) != (err != nil) {
 			t.Error("neither or both")
 		}
-		if n, err := parseNotify(b); (n == nil) != (err != nil) {
+		if n, err := parseNotify(b, nil); (n == nil) != (err != nil) {
 			t.Error("neither or both")
 		}
 	})

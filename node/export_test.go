@@ -26,7 +26,7 @@ type Said struct {
 }
 
 func ReadResponse(body []byte) (Said, error) {
-	r, err := parseResponse(body)
+	r, err := parseResponse(body, nil)
 	if err != nil {
 		return Said{}, err
 	}
@@ -71,7 +71,7 @@ func NotifyEntity(id SubscriptID, state State, serial uint64) identity.Entity {
 
 // ReadSubscribe reads who is to be answered how.
 func ReadSubscribe(body []byte) (trans string, id SubscriptID, err error) {
-	s, err := parseSubscribe(body)
+	s, err := parseSubscribe(body, nil)
 	if err != nil {
 		return "", SubscriptID{}, err
 	}

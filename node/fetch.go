@@ -48,8 +48,7 @@ func (n *Node) Fetch(ctx context.Context, who identity.Address) (Fetched, error)
 	if r.outcome != success || r.standing == nil || r.standing.document.IsZero() {
 		return Fetched{}, errors.New("the presentity has no document now")
 	}
-	card, _ := n.whereIs(who)
-	f, err := openFetched(r.standing.document, who, card.Card(), now)
+	f, err := openFetched(r.standing.document, who, n.known(), now)
 	f.Fresh = err == nil
 	return f, err
 }
@@ -61,8 +60,8 @@ type RefusedError struct{ Reason string }
 func (e *RefusedError) Error() string { return "refused: " + e.Reason }
 
 // openFetched verifies a document and that it is that person's.
-func openFetched(s identity.Signed, who identity.Address, card *identity.Card, now time.Time) (Fetched, error) {
-	o, err := identity.Verify(s, card, now)
+func openFetched(s identity.Signed, who identity.Address, known identity.Known, now time.Time) (Fetched, error) {
+	o, err := identity.Verify(s, known, now)
 	if err != nil {
 		return Fetched{}, fmt.Errorf("document: %w", err)
 	}
@@ -78,7 +77,6 @@ func openFetched(s identity.Signed, who identity.Address, card *identity.Card, n
 
 // stored returns the newest document held of a person.
 func (n *Node) stored(who identity.Address, now time.Time) (Fetched, bool) {
-	card, _ := n.whereIs(who)
 	n.mu.Lock()
 	var newest *shown
 	if w := n.watches[who]; w != nil {
@@ -92,6 +90,6 @@ func (n *Node) stored(who identity.Address, now time.Time) (Fetched, bool) {
 	if newest == nil {
 		return Fetched{}, false
 	}
-	f, err := openFetched(newest.signed, who, card.Card(), newest.hold.heard)
+	f, err := openFetched(newest.signed, who, n.known(), newest.hold.heard)
 	return f, err == nil
 }

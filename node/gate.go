@@ -67,7 +67,7 @@ func (g *gate) vouch(from string, known bool) {
 // each other (the DHT, gossip) is not about this node's owner and is held back
 // by the network's own limits only.
 func (n *Node) Admit(protocol, from string) bool {
-	if protocol != Messages && protocol != Presence {
+	if protocol != Messages && protocol != Presence && protocol != Devices {
 		return true
 	}
 	return n.gate.admit(from, time.Now())

@@ -50,7 +50,7 @@ func newOutsider(t *testing.T, name string) *outsider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	card, err := keys.SignCard(1, identity.Reach(name), time.Now())
+	card, err := keys.SignCard(identity.CardDraft{Serial: 1, Reach: identity.Reach(name)}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func (o *outsider) asks(p *nodetest.Person, protocol string, e identity.Entity) 
 	if err != nil {
 		return node.Said{}, err
 	}
-	opened, err := o.keys.Open(answer, card.Card(), time.Now())
+	opened, err := o.keys.Open(answer, card.Card().Known(), time.Now())
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 
 	"github.com/kith-im/kith/identity"
 )
@@ -15,6 +16,7 @@ import (
 // A network brings what arrives to the node's Admit, Answer, Hear and Stir.
 type Network interface {
 	Directory
+	Zones
 	Exchanger
 	Topics
 }
@@ -29,16 +31,29 @@ type Directory interface {
 	// without an error means that nobody is there to store anything; the
 	// network calls Stir when that changes.
 	Announce(ctx context.Context, card identity.SignedCard) (acks int, err error)
-	// Resolve finds a valid card of an address. Hints, in order of
+	// Resolve finds a valid card of a person. Hints, in order of
 	// preference, are asked directly beside the DHT. Found is false, within
 	// 10 s, when nobody publishes the address.
-	Resolve(ctx context.Context, who identity.Address, hints ...identity.Reach) (card identity.SignedCard, found bool, err error)
+	Resolve(ctx context.Context, l identity.Locator, hints ...identity.Reach) (card identity.SignedCard, found bool, err error)
+	// Keep fetches the records of a person, keeps them here for a while and
+	// stores them again at devices that lack them: what contacts do for each
+	// other.
+	Keep(ctx context.Context, l identity.Locator) error
+}
+
+// Zones is the way to the zones of DNS domains.
+type Zones interface {
+	// DomainKey asks the zone of a DNS domain for the key that it names. Found is
+	// false if it names none; an error says that the DNS failed, and that
+	// trying again is useful.
+	DomainKey(ctx context.Context, domain string) (key ed25519.PublicKey, found bool, err error)
 }
 
 // The protocols of Exchange, as libp2p protocol ids.
 const (
 	Messages = "/kith/im/1"       // instant messages and their responses (RFC 3860 section 3.4)
 	Presence = "/kith/presence/1" // subscribe, notify and their responses (RFC 3859 section 3.4)
+	Devices  = "/kith/device/1"   // between devices of one person (doc/spec/devices.md)
 )
 
 // Exchanger carries one request to one device and its response back.

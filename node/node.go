@@ -12,6 +12,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -62,18 +63,21 @@ type Node struct {
 
 	wakeAnnounce, wakePublish, wakeNotify, wakeWatch, wakeSend chan struct{} // size 1
 
-	mu       sync.Mutex // guards all below; held for memory only
-	card     identity.SignedCard
-	mine     Mine
-	out      audience // of contacts; the only one with documents
-	contacts map[identity.Address]*Contact
-	watchers map[identity.Address]*Watcher
-	owed     map[identity.Address]*owing
-	watches  map[identity.Address]*watching
-	epochs   map[string]identity.Address // whose documents an epoch's KEK id opens
-	outbox   map[identity.Address]*outgoing
-	unread   map[identity.Address]int
-	leaving  bool // Goodbye was said
+	mu        sync.Mutex // guards all below; held for memory only
+	card      identity.SignedCard
+	mine      Mine
+	out       audience // of contacts; the only one with documents
+	contacts  map[identity.Address]*Contact
+	watchers  map[identity.Address]*Watcher
+	owed      map[identity.Address]*owing
+	watches   map[identity.Address]*watching
+	epochs    map[string]identity.Address // whose documents an epoch's KEK id opens
+	outbox    map[identity.Address]*outgoing
+	unread    map[identity.Address]int
+	owners    map[identity.DeviceID]identity.Address // of devices in cards known
+	domains   map[string]ed25519.PublicKey           // keys of DNS domains held to
+	refreshed map[identity.Address]time.Time         // when a newer card was last looked for
+	leaving   bool                                   // Goodbye was said
 }
 
 // New loads a node's state from its store and starts a new boot of it. The
@@ -104,6 +108,8 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 		contacts: make(map[identity.Address]*Contact), watchers: make(map[identity.Address]*Watcher),
 		owed: make(map[identity.Address]*owing), watches: make(map[identity.Address]*watching),
 		epochs: make(map[string]identity.Address), outbox: make(map[identity.Address]*outgoing),
+		owners: make(map[identity.DeviceID]identity.Address), domains: make(map[string]ed25519.PublicKey),
+		refreshed: make(map[identity.Address]time.Time),
 	}
 	if err := n.load(ctx); err != nil {
 		return nil, err
@@ -136,6 +142,7 @@ func (n *Node) load(ctx context.Context) error {
 	}
 	for _, c := range contacts {
 		n.contacts[c.Person] = &c
+		n.noteOwner(c.Card)
 	}
 	watchers, err := n.store.Watchers(ctx)
 	if err != nil {
@@ -143,6 +150,7 @@ func (n *Node) load(ctx context.Context) error {
 	}
 	for _, w := range watchers {
 		n.watchers[w.Person] = &w
+		n.noteOwner(w.Card)
 	}
 	if err := n.loadWatches(ctx); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"time"
@@ -37,6 +38,8 @@ type subscribe struct {
 	trans    transID
 	card     identity.SignedCard // the watcher's
 	note     string
+	token    [16]byte       // of an invitation, or approval of old; zero: none
+	reach    identity.Reach // of the signer's device, if newer than in its card
 }
 
 // outcome is the status of a response. RFC 3859 and 3860 spell the third
@@ -54,6 +57,9 @@ type grant struct {
 	epoch identity.Epoch
 	lease time.Duration // of the current document, whole seconds
 	count uint64        // leases given on it so far
+	// approval, shown again later, tells a presentity that has lost its store whom
+	// it approved; zero: none.
+	approval [16]byte
 }
 
 // standing is what both a response and a notify say of a subscription.
@@ -94,13 +100,24 @@ type lease struct {
 
 var errSyntax = errors.New("malformed")
 
+// domainKeys gives the key of a DNS domain, nil if it is not known; a nil func
+// knows none.
+type domainKeys func(domain string) ed25519.PublicKey
+
 // Optional parts of a standing and a response.
 var (
 	tagGrant    = asn1.Tag(0).ContextSpecific().Constructed()
 	tagDocument = asn1.Tag(1).ContextSpecific()
 	tagCard     = asn1.Tag(2).ContextSpecific()
 	tagStanding = asn1.Tag(3).ContextSpecific().Constructed()
+
+	tagToken    = asn1.Tag(0).ContextSpecific()
+	tagReach    = asn1.Tag(1).ContextSpecific()
+	tagApproval = asn1.Tag(0).ContextSpecific()
 )
+
+// maxReach is the largest reach of a device, in octets (doc/spec/limits.md).
+const maxReach = 1024
 
 func (s subscribe) marshal() ([]byte, error) {
 	var b cryptobyte.Builder
@@ -112,22 +129,29 @@ func (s subscribe) marshal() ([]byte, error) {
 		b.AddASN1OctetString(s.trans[:])
 		b.AddASN1OctetString(s.card.Bytes())
 		addText(b, s.note)
+		if s.token != [16]byte{} {
+			addOptional(b, tagToken, s.token[:])
+		}
+		addOptional(b, tagReach, s.reach)
 	})
 	return b.Bytes()
 }
 
-func parseSubscribe(body []byte) (*subscribe, error) {
+func parseSubscribe(body []byte, domain domainKeys) (*subscribe, error) {
 	var s subscribe
-	var card []byte
+	var card, token, reach []byte
 	in, ok := sequence(body)
 	ok = ok && readPres(&in, &s.watcher) && readPres(&in, &s.target) &&
 		readSeconds(&in, &s.duration) && readFixed(&in, s.id[:]) && readFixed(&in, s.trans[:]) &&
-		in.ReadASN1Bytes(&card, asn1.OCTET_STRING) && readText(&in, &s.note) && in.Empty()
-	if !ok {
+		in.ReadASN1Bytes(&card, asn1.OCTET_STRING) && readText(&in, &s.note) &&
+		readOptional(&in, tagToken, &token) && readOptional(&in, tagReach, &reach) && in.Empty()
+	if !ok || token != nil && len(token) != len(s.token) || len(reach) > maxReach {
 		return nil, fmt.Errorf("subscribe: %w", errSyntax)
 	}
+	copy(s.token[:], token)
+	s.reach = reach
 	var err error
-	if s.card, err = identity.ParseSignedCard(card); err != nil {
+	if s.card, err = identity.ParseSignedCard(card, domain); err != nil {
 		return nil, fmt.Errorf("subscribe: card: %w", err)
 	}
 	return &s, nil
@@ -147,7 +171,7 @@ func (r response) marshal() ([]byte, error) {
 	return b.Bytes()
 }
 
-func parseResponse(body []byte) (*response, error) {
+func parseResponse(body []byte, domain domainKeys) (*response, error) {
 	var r response
 	var trans []byte
 	var code int
@@ -163,7 +187,7 @@ func parseResponse(body []byte) (*response, error) {
 		if !in.ReadASN1(&inner, tagStanding) {
 			return nil, fmt.Errorf("response: %w", errSyntax)
 		}
-		s, err := readStanding(inner)
+		s, err := readStanding(inner, domain)
 		if err != nil {
 			return nil, fmt.Errorf("response: %w", err)
 		}
@@ -184,14 +208,14 @@ func (n notify) marshal() ([]byte, error) {
 	return b.Bytes()
 }
 
-func parseNotify(body []byte) (*notify, error) {
+func parseNotify(body []byte, domain domainKeys) (*notify, error) {
 	var n notify
 	var inner cryptobyte.String
 	in, ok := sequence(body)
 	if !ok || !readFixed(&in, n.trans[:]) || !in.ReadASN1(&inner, tagStanding) || !in.Empty() {
 		return nil, fmt.Errorf("notify: %w", errSyntax)
 	}
-	s, err := readStanding(inner)
+	s, err := readStanding(inner, domain)
 	if err != nil {
 		return nil, fmt.Errorf("notify: %w", err)
 	}
@@ -210,13 +234,16 @@ func (s *standing) add(b *cryptobyte.Builder) {
 			b.AddASN1OctetString(s.grant.epoch.Bytes())
 			addSeconds(b, s.grant.lease)
 			b.AddASN1Uint64(s.grant.count)
+			if s.grant.approval != [16]byte{} {
+				addOptional(b, tagApproval, s.grant.approval[:])
+			}
 		})
 	}
 	addOptional(b, tagDocument, s.document.Bytes())
 	addOptional(b, tagCard, s.card.Bytes())
 }
 
-func readStanding(in cryptobyte.String) (*standing, error) {
+func readStanding(in cryptobyte.String, domain domainKeys) (*standing, error) {
 	var s standing
 	var state int
 	ok := readFixed(&in, s.id[:]) && in.ReadASN1Enum(&state) && state >= int(Pending) && state <= int(Terminated) &&
@@ -227,12 +254,14 @@ func readStanding(in cryptobyte.String) (*standing, error) {
 	s.state = State(state)
 	if in.PeekASN1Tag(tagGrant) {
 		var inner cryptobyte.String
-		var key []byte
+		var key, approval []byte
 		var g grant
 		if !in.ReadASN1(&inner, tagGrant) || !inner.ReadASN1Bytes(&key, asn1.OCTET_STRING) ||
-			!readSeconds(&inner, &g.lease) || !readUint(&inner, &g.count) || !inner.Empty() {
+			!readSeconds(&inner, &g.lease) || !readUint(&inner, &g.count) ||
+			!readOptional(&inner, tagApproval, &approval) || approval != nil && len(approval) != len(g.approval) || !inner.Empty() {
 			return nil, errSyntax
 		}
+		copy(g.approval[:], approval)
 		var err error
 		if g.epoch, err = identity.ParseEpoch(key); err != nil {
 			return nil, err
@@ -250,7 +279,7 @@ func readStanding(in cryptobyte.String) (*standing, error) {
 		}
 	}
 	if card != nil {
-		if s.card, err = identity.ParseSignedCard(card); err != nil {
+		if s.card, err = identity.ParseSignedCard(card, domain); err != nil {
 			return nil, err
 		}
 	}

@@ -21,7 +21,7 @@ const (
 
 // answerSubscribe is the presentity's side of RFC 3859 section 3.4.1.
 func (n *Node) answerSubscribe(ctx context.Context, o *identity.Opened, now time.Time) (*response, error) {
-	s, err := parseSubscribe(o.Entity.Body)
+	s, err := parseSubscribe(o.Entity.Body, n.domainKey)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +71,7 @@ func (n *Node) keepWatcher(ctx context.Context, w Watcher, kind EventKind) error
 	}
 	n.mu.Lock()
 	n.watchers[w.Person] = &w
+	n.noteOwner(w.Card)
 	n.mu.Unlock()
 	if kind != "" {
 		n.tell(Event{Kind: kind, Watcher: &w})

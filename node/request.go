@@ -29,7 +29,7 @@ func (n *Node) request(ctx context.Context, protocol string, who identity.Addres
 		}
 		first = err
 	}
-	fresh, found, err := n.net.Resolve(ctx, who, hints...)
+	fresh, found, err := n.resolve(ctx, who, hints)
 	switch {
 	case err != nil:
 		return nil, errors.Join(first, fmt.Errorf("look up %s: %w", who.Short(), err))
@@ -72,7 +72,7 @@ func (n *Node) askDevice(ctx context.Context, protocol string, card *identity.Ca
 	if err != nil {
 		return nil, err
 	}
-	opened, err := n.keys.Open(answer, card, time.Now())
+	opened, err := n.keys.Open(answer, n.knownWith(card), time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("response: %w", err)
 	}
@@ -82,7 +82,7 @@ func (n *Node) askDevice(ctx context.Context, protocol string, card *identity.Ca
 	if opened.Entity.Type != typeResponse {
 		return nil, fmt.Errorf("response of type %q", opened.Entity.Type)
 	}
-	r, err := parseResponse(opened.Entity.Body)
+	r, err := parseResponse(opened.Entity.Body, n.domainKey)
 	if err != nil {
 		return nil, err
 	}
@@ -97,15 +97,10 @@ func (n *Node) askDevice(ctx context.Context, protocol string, card *identity.Ca
 func (n *Node) whereIs(who identity.Address) (card identity.SignedCard, hints []identity.Reach) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c := n.contacts[who]; c != nil {
-		card = c.Card
-		if len(c.Hint) > 0 {
-			hints = append(hints, c.Hint)
-		}
+	if c := n.contacts[who]; c != nil && len(c.Hint) > 0 {
+		hints = append(hints, c.Hint)
 	}
-	if w := n.watchers[who]; w != nil && newer(w.Card, card) {
-		card = w.Card
-	}
+	card = n.newestCard(who)
 	if !card.IsZero() {
 		for _, d := range card.Card().Devices {
 			if len(d.Reach) > 0 {
@@ -126,6 +121,7 @@ func newer(a, b identity.SignedCard) bool {
 func (n *Node) learnCard(ctx context.Context, card identity.SignedCard) {
 	who := card.Card().Address
 	n.mu.Lock()
+	n.noteOwner(card)
 	var contact *Contact
 	if c := n.contacts[who]; c != nil && newer(card, c.Card) {
 		changed := *c
@@ -154,10 +150,22 @@ func (n *Node) learnCard(ctx context.Context, card identity.SignedCard) {
 	}
 }
 
+// resolve asks the network for a person's card.
+func (n *Node) resolve(ctx context.Context, who identity.Address, hints []identity.Reach) (identity.SignedCard, bool, error) {
+	l, err := n.locate(ctx, who)
+	if errors.Is(err, errNobody) {
+		return identity.SignedCard{}, false, nil
+	}
+	if err != nil {
+		return identity.SignedCard{}, false, err
+	}
+	return n.net.Resolve(ctx, l, hints...)
+}
+
 // Lookup asks the network for the card of an address, in at most 10 s.
 func (n *Node) Lookup(ctx context.Context, who identity.Address) (card identity.SignedCard, found bool, err error) {
 	_, hints := n.whereIs(who)
-	card, found, err = n.net.Resolve(ctx, who, hints...)
+	card, found, err = n.resolve(ctx, who, hints)
 	if found {
 		n.learnCard(ctx, card)
 	}

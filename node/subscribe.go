@@ -60,11 +60,7 @@ func (n *Node) restore(p Publication, now time.Time) {
 	if w == nil || p.Audience != w.Epoch.Audience() {
 		return
 	}
-	var card identity.SignedCard
-	if c := n.contacts[p.Person]; c != nil {
-		card = c.Card
-	}
-	o, err := identity.Verify(p.Signed, card.Card(), p.Heard)
+	o, err := identity.Verify(p.Signed, n.known(), p.Heard)
 	if err != nil {
 		n.log.Warn("stored publication not shown", "person", p.Person.Short(), "err", err)
 		return
@@ -308,8 +304,7 @@ func (n *Node) settleWatch(ctx context.Context, who identity.Address, st *standi
 	if st.grant == nil || st.document.IsZero() {
 		return nil
 	}
-	card, _ := n.whereIs(who)
-	o, err := identity.Verify(st.document, card.Card(), now)
+	o, err := identity.Verify(st.document, n.known(), now)
 	if err != nil {
 		return fmt.Errorf("document of %s: %w", who.Short(), err)
 	}
@@ -323,7 +318,7 @@ func (n *Node) settleWatch(ctx context.Context, who identity.Address, st *standi
 // answerNotify takes what a presentity tells us of our subscription unasked
 // (RFC 3859 section 3.4.2; the response is ours, the RFC has none).
 func (n *Node) answerNotify(ctx context.Context, o *identity.Opened, now time.Time) (*response, error) {
-	m, err := parseNotify(o.Entity.Body)
+	m, err := parseNotify(o.Entity.Body, n.domainKey)
 	if err != nil {
 		return nil, err
 	}

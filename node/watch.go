@@ -68,11 +68,10 @@ func (n *Node) Hear(ctx context.Context, from string, s identity.Sealed) (fresh 
 	if epoch.IsZero() {
 		return false, nil
 	}
-	card, _ := n.whereIs(who)
 	now := time.Now()
-	o, err := epoch.Open(s, card.Card(), now)
+	o, err := epoch.Open(s, n.known(), now)
 	switch {
-	case errors.Is(err, identity.ErrUnknownSigner):
+	case errors.Is(err, identity.ErrUnknownSigner), errors.Is(err, identity.ErrUnlisted):
 		n.askSoon(who) // a device that is newer than our card
 		return false, nil
 	case err != nil:

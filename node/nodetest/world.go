@@ -7,6 +7,7 @@ package nodetest
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"sync"
@@ -36,13 +37,14 @@ type World struct {
 	mute      map[string]bool // devices whose responses get lost
 	stalled   map[string]bool // devices that take requests and never answer
 	overheard []identity.Sealed
+	zones     map[string]ed25519.PublicKey
 }
 
 // NewWorld returns an empty world.
 func NewWorld(latency time.Duration) *World {
 	return &World{
 		Latency: latency, ports: make(map[string]*Port), records: make(map[string][]byte),
-		cut: make(map[[2]string]bool), mute: make(map[string]bool), stalled: make(map[string]bool),
+		cut: make(map[[2]string]bool), mute: make(map[string]bool), stalled: make(map[string]bool), zones: make(map[string]ed25519.PublicKey),
 	}
 }
 
@@ -152,15 +154,45 @@ func (p *Port) Announce(ctx context.Context, card identity.SignedCard) (int, err
 	return len(w.ports) - 1, nil
 }
 
-// Resolve reads the record of the day.
-func (p *Port) Resolve(ctx context.Context, who identity.Address, hints ...identity.Reach) (identity.SignedCard, bool, error) {
+// Resolve reads the record of the day, and of a domain's member first the name.
+func (p *Port) Resolve(ctx context.Context, l identity.Locator, hints ...identity.Reach) (identity.SignedCard, bool, error) {
 	if err := p.travel(ctx); err != nil {
 		return identity.SignedCard{}, false, err
 	}
-	now := time.Now()
-	keys, err := identity.RecordKeys(who, now)
+	found, err := p.read(l, time.Now())
+	if err == nil && !found.Name.IsZero() && found.Name.Account != nil {
+		l.Account = found.Name.Account
+		found, err = p.read(l, time.Now())
+	}
+	return found.Card, !found.Card.IsZero(), err
+}
+
+// Keep does nothing: a world loses no records.
+func (p *Port) Keep(context.Context, identity.Locator) error { return nil }
+
+// DomainKey asks the world's zones.
+func (p *Port) DomainKey(ctx context.Context, domain string) (ed25519.PublicKey, bool, error) {
+	if err := p.travel(ctx); err != nil {
+		return nil, false, err
+	}
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	key := p.world.zones[domain]
+	return key, key != nil, nil
+}
+
+// SetZone has the zone of a DNS domain name a key.
+func (w *World) SetZone(domain string, key ed25519.PublicKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.zones[domain] = key
+}
+
+// read gives the first good record of what l is found by.
+func (p *Port) read(l identity.Locator, now time.Time) (identity.Found, error) {
+	keys, err := identity.RecordKeys(l, now)
 	if err != nil {
-		return identity.SignedCard{}, false, err
+		return identity.Found{}, err
 	}
 	for _, key := range keys {
 		p.world.mu.Lock()
@@ -169,11 +201,11 @@ func (p *Port) Resolve(ctx context.Context, who identity.Address, hints ...ident
 		if value == nil {
 			continue
 		}
-		if card, err := identity.OpenRecord(who, key, value, now); err == nil {
-			return card, true, nil
+		if found, err := identity.OpenRecord(l, key, value, now); err == nil {
+			return found, nil
 		}
 	}
-	return identity.SignedCard{}, false, nil
+	return identity.Found{}, nil
 }
 
 // travel takes the time of one way.

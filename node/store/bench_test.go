@@ -99,7 +99,7 @@ func BenchmarkContacts(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	card, err := keys.SignCard(1, nil, now)
+	card, err := keys.SignCard(identity.CardDraft{Serial: 1}, now)
 	if err != nil {
 		b.Fatal(err)
 	}

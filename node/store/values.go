@@ -89,7 +89,7 @@ func (c card) Value() (driver.Value, error) {
 }
 
 func (c *card) Scan(column any) error {
-	return scanObject((*identity.SignedCard)(c), column, identity.ParseSignedCard)
+	return scanObject((*identity.SignedCard)(c), column, identity.ParseKeptCard)
 }
 
 func (s signed) Value() (driver.Value, error) {

@@ -224,7 +224,7 @@ func signed(t *testing.T, text string) identity.Signed {
 func signedCard(t *testing.T) identity.SignedCard {
 	t.Helper()
 	keys := must(identity.New("signer", at(0)))(t)
-	return must(keys.SignCard(1, identity.Reach("reach"), at(0)))(t)
+	return must(keys.SignCard(identity.CardDraft{Serial: 1, Reach: identity.Reach("reach")}, at(0)))(t)
 }
 
 func contact(t *testing.T, local, name string) node.Contact {
