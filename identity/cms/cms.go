@@ -96,25 +96,34 @@ const (
 // readContentInfo returns the inside of the SEQUENCE that a ContentInfo of the
 // wanted type holds (RFC 5652 section 3).
 func readContentInfo(der []byte, want string) (cryptobyte.String, error) {
+	typ, body, err := readAnyContentInfo(der)
+	if err != nil {
+		return nil, err
+	}
+	if typ != want {
+		return nil, fault(ErrUnsupported, "content type of the object")
+	}
+	return body, nil
+}
+
+// readAnyContentInfo is readContentInfo for every type that is a SEQUENCE.
+func readAnyContentInfo(der []byte) (typ string, body cryptobyte.String, err error) {
 	if len(der) > MaxSize {
-		return nil, fault(ErrTooLarge, "object of %d octets", len(der))
+		return "", nil, fault(ErrTooLarge, "object of %d octets", len(der))
 	}
 	in := cryptobyte.String(der)
-	var info, typ, content, body cryptobyte.String
-	if !in.ReadASN1(&info, cbasn1.SEQUENCE) || !info.ReadASN1(&typ, cbasn1.OBJECT_IDENTIFIER) {
-		return nil, fault(ErrMalformed, "content info")
+	var info, oid, content cryptobyte.String
+	if !in.ReadASN1(&info, cbasn1.SEQUENCE) || !info.ReadASN1(&oid, cbasn1.OBJECT_IDENTIFIER) {
+		return "", nil, fault(ErrMalformed, "content info")
 	}
 	if !in.Empty() {
-		return nil, fault(ErrMalformed, "%d octets after the object", len(in))
-	}
-	if string(typ) != want {
-		return nil, fault(ErrUnsupported, "content type of the object")
+		return "", nil, fault(ErrMalformed, "%d octets after the object", len(in))
 	}
 	if !info.ReadASN1(&content, tagExplicit0) || !info.Empty() ||
 		!content.ReadASN1(&body, cbasn1.SEQUENCE) || !content.Empty() {
-		return nil, fault(ErrMalformed, "content info")
+		return "", nil, fault(ErrMalformed, "content info")
 	}
-	return body, nil
+	return string(oid), body, nil
 }
 
 // marshalContentInfo wraps the SEQUENCE that body writes, and holds it to

@@ -1,17 +1,13 @@
 package cms
 
 import (
-	"crypto/ecdh"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
 	"math/big"
 	"slices"
 	"testing"
-
-	"golang.org/x/crypto/cryptobyte"
 )
 
 // Positions in an AuthEnvelopedData of ours to certificates.
@@ -104,6 +100,7 @@ func TestSealedHostile(t *testing.T) {
 		{"curve P-384", func(r *node) {
 			r.at(sealedPoint...).at(0).insert(1, leaf(0x06, 0x2b, 0x81, 4, 0, 34))
 		}, nil, ErrUnsupported},
+		{"curve X25519", func(r *node) { r.at(sealedPoint...).children[0] = parseNode(t, []byte(algX25519)) }, nil, ErrUnsupported},
 		{"curve P-256, said again", func(r *node) {
 			r.at(sealedPoint...).children[0] = parseNode(t, []byte(algECPublicKeyP256))
 		}, nil, nil},
@@ -122,7 +119,8 @@ func TestSealedHostile(t *testing.T) {
 		{"point with unused bits", func(r *node) { point(r).data[0] = 1 }, ErrMalformed, nil},
 		{"keying material added", func(r *node) { r.at(sealedKARI...).insert(2, group(0xa1, octets(8))) }, nil, ErrDecrypt},
 		{"long keying material", func(r *node) { r.at(sealedKARI...).insert(2, group(0xa1, octets(MaxUKM+1))) }, ErrTooLarge, nil},
-		{"other key derivation", func(r *node) { r.at(sealedKARI...).at(2, 0).data = []byte(oidStdDHSHA1) }, nil, ErrDecrypt},
+		{"other key derivation", func(r *node) { r.at(sealedKARI...).at(2, 0).data = []byte(oidStdDHHKDF256) }, nil, ErrDecrypt},
+		{"key derivation with SHA-1", func(r *node) { r.at(sealedKARI...).at(2, 0).data = []byte(oidStdDHSHA1) }, nil, ErrUnsupported},
 		{"unknown key derivation", func(r *node) { r.at(sealedKARI...).at(2, 0).data[5] = 3 }, nil, ErrUnsupported},
 		{"other key wrap", func(r *node) { r.at(sealedKARI...).at(2, 1, 0).data[8] = 5 }, nil, ErrDecrypt},
 		{"unknown key wrap", func(r *node) { r.at(sealedKARI...).at(2, 1, 0).data[8] = 25 }, nil, ErrUnsupported},
@@ -210,49 +208,5 @@ func TestSealedAttributes(t *testing.T) {
 	s = must(ParseSealed(root.bytes()))(t)
 	if _, _, err := s.OpenWith(kek); !errors.Is(err, ErrDecrypt) {
 		t.Errorf("attributes removed, type id-data: %v, want %v", err, ErrDecrypt)
-	}
-}
-
-// What other writers may send and we do not: user keying material, either key
-// derivation, either key wrap.
-func TestOpenVariants(t *testing.T) {
-	d := newAuthority(t).device(t, 2, 0)
-	ephemeral := must(ecdh.P256().GenerateKey(rand.Reader))(t)
-	for _, tt := range []struct {
-		name string
-		oid  string
-		kdf  kdf
-		size int
-		ukm  []byte
-	}{
-		{"as we write", oidStdDHSHA256, kdfSHA256, 32, nil},
-		{"user keying material", oidStdDHSHA256, kdfSHA256, 32, make([]byte, MaxUKM)},
-		{"empty user keying material", oidStdDHSHA256, kdfSHA256, 32, []byte{}},
-		{"SHA-1", oidStdDHSHA1, kdfSHA1, 32, nil},
-		{"SHA-1, small wrap, user keying material", oidStdDHSHA1, kdfSHA1, 16, []byte("ukm")},
-		{"small wrap", oidStdDHSHA256, kdfSHA256, 16, nil},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			key := newKey()
-			ours := parseNode(t, must(SealTo(nil, nil, []*x509.Certificate{d.cert}))(t))
-			root := parseNode(t, must(seal([]byte("hello"), nil, key[:], 0, func(b *cryptobyte.Builder) {
-				b.AddBytes(ours.at(sealedKARI...).bytes())
-			}))(t))
-			copy(root.at(sealedPoint...).at(1).data[1:], ephemeral.PublicKey().Bytes())
-			info := must(sharedInfo(tt.size, tt.ukm))(t)
-			secret := must(agree(ephemeral, must(agreementKey(d.cert))(t)))(t)
-			kari := root.at(sealedKARI...)
-			kari.at(3, 0, 1).data = must(wrap(tt.kdf.derive(secret, info, tt.size), key[:]))(t)
-			kari.at(2, 0).data = []byte(tt.oid)
-			kari.at(2).children[1] = parseNode(t, []byte(wrapAlgorithm(tt.size)))
-			if tt.ukm != nil {
-				kari.insert(2, group(0xa1, leaf(0x04, tt.ukm...)))
-			}
-			s := must(ParseSealed(root.bytes()))(t)
-			got, _, err := s.Open(d.cert, d.ecdh(t))
-			if err != nil || string(got) != "hello" {
-				t.Errorf("%q, %v", got, err)
-			}
-		})
 	}
 }

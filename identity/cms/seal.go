@@ -1,6 +1,7 @@
 package cms
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdh"
@@ -45,51 +46,62 @@ func SealTo(content []byte, typ asn1.ObjectIdentifier, to []*x509.Certificate) (
 	if len(to) > MaxRecipients {
 		return nil, fault(ErrTooLarge, "%d recipients", len(to))
 	}
-	ephemeral, err := ecdh.P256().GenerateKey(rand.Reader)
-	if err != nil {
+	f := newFresh()
+	defer clear(f.key[:])
+	var err error
+	if f.ephemeral, err = ecdh.P256().GenerateKey(rand.Reader); err != nil {
 		return nil, fmt.Errorf("cms: ephemeral key: %w", err)
 	}
-	key := newKey()
-	defer clear(key[:])
+	return f.sealTo(content, typ, to)
+}
+
+func (f *fresh) sealTo(content []byte, typ asn1.ObjectIdentifier, to []*x509.Certificate) ([]byte, error) {
 	info, err := sharedInfo(keySize, nil)
 	if err != nil {
 		return nil, fmt.Errorf("cms: shared info: %w", err)
 	}
-	wrapped := make([][]byte, len(to))
+	keys := make([]byte, 0, len(to)*(MaxKeyID/2+keySize+wrapOverhead+8))
 	for i, cert := range to {
-		if wrapped[i], err = wrapTo(cert, ephemeral, info, key[:]); err != nil {
+		wrapped, err := f.wrapTo(cert, info)
+		if err != nil {
 			return nil, err
 		}
 		for _, other := range to[:i] {
-			if string(other.SubjectKeyId) == string(cert.SubjectKeyId) {
+			if bytes.Equal(other.SubjectKeyId, cert.SubjectKeyId) {
 				return nil, fmt.Errorf("cms: two recipients with key identifier %x", cert.SubjectKeyId)
 			}
 		}
+		keys = appendRecipientKey(keys, cert.SubjectKeyId, wrapped)
 	}
-	size := len(to) * (MaxKeyID + keySize + 32)
-	return seal(content, typ, key[:], size, func(b *cryptobyte.Builder) {
+	return f.seal(content, typ, len(keys)+160, func(b *cryptobyte.Builder) {
 		b.AddASN1(tagExplicit1, func(b *cryptobyte.Builder) {
 			b.AddASN1Int64(3)
 			b.AddASN1(tagExplicit0, func(b *cryptobyte.Builder) {
 				b.AddASN1(tagExplicit1, func(b *cryptobyte.Builder) {
 					b.AddBytes([]byte(algECPublicKey))
-					b.AddASN1BitString(ephemeral.PublicKey().Bytes())
+					b.AddASN1BitString(f.ephemeral.PublicKey().Bytes())
 				})
 			})
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				addOID(b, oidStdDHSHA256)
 				b.AddBytes([]byte(algAES256Wrap))
 			})
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				for i, cert := range to {
-					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-						b.AddASN1(tagExplicit0, func(b *cryptobyte.Builder) { addElement(b, cbasn1.OCTET_STRING, cert.SubjectKeyId) })
-						addElement(b, cbasn1.OCTET_STRING, wrapped[i])
-					})
-				}
-			})
+			addElement(b, cbasn1.SEQUENCE, keys)
 		})
 	})
+}
+
+// appendRecipientKey appends a RecipientEncryptedKey (RFC 5652 section 6.2.2)
+// that names its recipient by key identifier.
+func appendRecipientKey(dst, id, wrapped []byte) []byte {
+	var header [5]byte
+	idSize := len(appendHeader(header[:0], cbasn1.OCTET_STRING, len(id))) + len(id)
+	nameSize := len(appendHeader(header[:0], tagExplicit0, idSize)) + idSize
+	keySize := len(appendHeader(header[:0], cbasn1.OCTET_STRING, len(wrapped))) + len(wrapped)
+	dst = appendHeader(dst, cbasn1.SEQUENCE, nameSize+keySize)
+	dst = appendHeader(dst, tagExplicit0, idSize)
+	dst = append(appendHeader(dst, cbasn1.OCTET_STRING, len(id)), id...)
+	return append(appendHeader(dst, cbasn1.OCTET_STRING, len(wrapped)), wrapped...)
 }
 
 // SealWith encrypts content to everybody who holds kek: as [SealTo], but with
@@ -98,13 +110,17 @@ func SealWith(content []byte, typ asn1.ObjectIdentifier, kek KEK) ([]byte, error
 	if n := len(kek.ID); n == 0 || n > MaxKeyID {
 		return nil, fmt.Errorf("cms: key identifier of %d octets", n)
 	}
-	key := newKey()
-	defer clear(key[:])
-	wrapped, err := wrap(kek.Key[:], key[:])
+	f := newFresh()
+	defer clear(f.key[:])
+	return f.sealWith(content, typ, kek)
+}
+
+func (f *fresh) sealWith(content []byte, typ asn1.ObjectIdentifier, kek KEK) ([]byte, error) {
+	wrapped, err := wrap(kek.Key[:], f.key[:])
 	if err != nil {
 		return nil, err
 	}
-	return seal(content, typ, key[:], 256, func(b *cryptobyte.Builder) {
+	return f.seal(content, typ, 256, func(b *cryptobyte.Builder) {
 		b.AddASN1(tagExplicit2, func(b *cryptobyte.Builder) {
 			b.AddASN1Int64(4)
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { addElement(b, cbasn1.OCTET_STRING, kek.ID) })
@@ -114,45 +130,62 @@ func SealWith(content []byte, typ asn1.ObjectIdentifier, kek KEK) ([]byte, error
 	})
 }
 
-// newKey makes a content key.
-func newKey() (key [keySize]byte) {
-	rand.Read(key[:]) // never fails: crypto/rand ends the program instead
-	return key
+// fresh is what one object is made with and no other ever is.
+type fresh struct {
+	ephemeral *ecdh.PrivateKey // for SealTo only
+	key       [keySize]byte    // content key
+	nonce     [nonceSize]byte
 }
 
-// wrapTo wraps key for the holder of cert.
-func wrapTo(cert *x509.Certificate, ephemeral *ecdh.PrivateKey, info, key []byte) ([]byte, error) {
+// newFresh makes a content key and a nonce.
+func newFresh() *fresh {
+	f := new(fresh)
+	rand.Read(f.key[:]) // never fails: crypto/rand ends the program instead
+	rand.Read(f.nonce[:])
+	return f
+}
+
+// wrapTo wraps the content key for the holder of cert.
+func (f *fresh) wrapTo(cert *x509.Certificate, info []byte) ([]byte, error) {
 	pub, err := agreementKey(cert)
 	if err != nil {
 		return nil, err
 	}
+	if pub.Curve() != ecdh.P256() {
+		return nil, fault(ErrUnsupported, "recipient's key is not on P-256")
+	}
 	if n := len(cert.SubjectKeyId); n == 0 || n > MaxKeyID {
 		return nil, fault(ErrUnsupported, "subject key identifier of %d octets", n)
 	}
-	secret, err := agree(ephemeral, pub)
+	secret, err := agree(f.ephemeral, pub)
 	if err != nil {
 		return nil, err
 	}
+	defer clear(secret)
 	kek := kdfSHA256.derive(secret, info, keySize)
 	defer clear(kek)
-	return wrap(kek, key)
+	return wrap(kek, f.key[:])
 }
 
-// agreementKey returns the P-256 key of cert for key agreement (RFC 5753
-// section 3.1, RFC 5652 section 6.2.2).
+// agreementKey returns the key of cert for key agreement, on P-256 or X25519 (RFC
+// 5753 section 3.1, RFC 5652 section 6.2.2, RFC 8418 section 6).
 func agreementKey(cert *x509.Certificate) (*ecdh.PublicKey, error) {
 	if cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageKeyAgreement == 0 {
 		return nil, fault(ErrUnsupported, "key usage without key agreement")
 	}
-	pub, ok := cert.PublicKey.(*ecdsa.PublicKey)
-	if !ok {
-		return nil, fault(ErrUnsupported, "recipient's key is not on P-256")
+	switch pub := cert.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		if key, err := pub.ECDH(); err == nil && key.Curve() == ecdh.P256() {
+			return key, nil
+		}
+	case nil: // crypto/x509 leaves it to us to parse what can only agree
+		if pub, err := x509.ParsePKIXPublicKey(cert.RawSubjectPublicKeyInfo); err == nil {
+			if key, ok := pub.(*ecdh.PublicKey); ok && key.Curve() == ecdh.X25519() {
+				return key, nil
+			}
+		}
 	}
-	key, err := pub.ECDH()
-	if err != nil || key.Curve() != ecdh.P256() {
-		return nil, fault(ErrUnsupported, "recipient's key is not on P-256")
-	}
-	return key, nil
+	return nil, fault(ErrUnsupported, "kind of the recipient's key")
 }
 
 // agree is ECDH that refuses an all-zero secret.
@@ -168,10 +201,9 @@ func agree(private *ecdh.PrivateKey, public *ecdh.PublicKey) ([]byte, error) {
 	return secret, nil
 }
 
-// seal encrypts content under key and writes the AuthEnvelopedData (RFC 5083
-// section 2.1) around the RecipientInfo that recipient writes; size is a hint
-// for the latter.
-func seal(content []byte, typ asn1.ObjectIdentifier, key []byte, size int, recipient cryptobyte.BuilderContinuation) ([]byte, error) {
+// seal encrypts content and writes the AuthEnvelopedData (RFC 5083 section 2.1)
+// around the RecipientInfo that recipient writes; size is a hint for the latter.
+func (f *fresh) seal(content []byte, typ asn1.ObjectIdentifier, size int, recipient cryptobyte.BuilderContinuation) ([]byte, error) {
 	if len(content) > MaxSize {
 		return nil, fault(ErrTooLarge, "content of %d octets", len(content))
 	}
@@ -185,13 +217,11 @@ func seal(content []byte, typ asn1.ObjectIdentifier, key []byte, size int, recip
 	if oid != oidData {
 		attrs = marshalAttributes(attribute{oidContentType, cbasn1.OBJECT_IDENTIFIER, []byte(oid)})
 	}
-	aead, err := newGCM(key, icvSize)
+	aead, err := newGCM(f.key[:], icvSize)
 	if err != nil {
 		return nil, err
 	}
-	var nonce [nonceSize]byte
-	rand.Read(nonce[:])
-	sealed := aead.Seal(make([]byte, 0, len(content)+icvSize), nonce[:], content, attrs)
+	sealed := aead.Seal(make([]byte, 0, len(content)+icvSize), f.nonce[:], content, attrs)
 	encrypted, icv := sealed[:len(content)], sealed[len(content):]
 	size += len(content) + 256
 	return marshalContentInfo(oidAuthEnveloped, size, func(b *cryptobyte.Builder) {
@@ -202,7 +232,7 @@ func seal(content []byte, typ asn1.ObjectIdentifier, key []byte, size int, recip
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				addOID(b, oidAES256GCM)
 				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					addElement(b, cbasn1.OCTET_STRING, nonce[:])
+					addElement(b, cbasn1.OCTET_STRING, f.nonce[:])
 					b.AddASN1Int64(icvSize)
 				})
 			})

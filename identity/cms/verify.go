@@ -7,11 +7,12 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/sha512"
+	_ "crypto/sha256" // makes crypto.SHA256 available
+	_ "crypto/sha512" // and crypto.SHA512
 	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -46,7 +47,8 @@ type scheme int
 const (
 	schemeECDSA   scheme = iota + 1 // ECDSA P-256 with SHA-256
 	schemeEd25519                   // RFC 8419, SHA-512
-	schemeRSA                       // PKCS #1 v1.5 with SHA-256
+	schemeRSA256                    // PKCS #1 v1.5 with SHA-256
+	schemeRSA512                    // PKCS #1 v1.5 with SHA-512
 )
 
 // newScheme returns the scheme for a pair of algorithm identifiers, or 0.
@@ -57,14 +59,25 @@ func newScheme(digest, signature string) scheme {
 		case algECDSA:
 			return schemeECDSA
 		case algRSA, algRSASHA256:
-			return schemeRSA
+			return schemeRSA256
 		}
-	case algSHA512:
-		if signature == algEd25519 {
+	case algSHA512, algSHA512NULL:
+		switch {
+		case signature == algEd25519 && digest == algSHA512: // RFC 8419: no parameters
 			return schemeEd25519
+		case signature == algRSA || signature == algRSASHA512:
+			return schemeRSA512
 		}
 	}
 	return 0
+}
+
+// hash returns the digest algorithm of s.
+func (s scheme) hash() crypto.Hash {
+	if s == schemeEd25519 || s == schemeRSA512 {
+		return crypto.SHA512
+	}
+	return crypto.SHA256
 }
 
 // ParseSigned reads a DER ContentInfo with SignedData. It demands exactly one
@@ -228,11 +241,7 @@ func (s *Signed) readSignedAttributes(typ string) error {
 	if string(found.contentType) != typ {
 		return fault(ErrMalformed, "content-type attribute absent or another type")
 	}
-	size := sha256.Size
-	if s.scheme == schemeEd25519 {
-		size = sha512.Size
-	}
-	if len(found.messageDigest) != size {
+	if len(found.messageDigest) != s.scheme.hash().Size() {
 		return fault(ErrMalformed, "message-digest attribute of %d octets", len(found.messageDigest))
 	}
 	s.digest, s.SigningTime = found.messageDigest, found.signingTime
@@ -283,38 +292,40 @@ func (s *Signed) verify(content []byte, cert *x509.Certificate) error {
 	if !maySign(cert) {
 		return fault(ErrSigner, "key usage")
 	}
-	if s.scheme == schemeEd25519 {
-		sum := sha512.Sum512(content)
-		return s.verifyKey(cert, bytes.Equal(sum[:], s.digest))
+	return s.verifyKey(cert, bytes.Equal(s.sum(content), s.digest))
+}
+
+// sum is the digest of what the parts make together.
+func (s *Signed) sum(parts ...[]byte) []byte {
+	h := s.scheme.hash().New()
+	for _, p := range parts {
+		h.Write(p)
 	}
-	sum := sha256.Sum256(content)
-	return s.verifyKey(cert, bytes.Equal(sum[:], s.digest))
+	return h.Sum(nil)
 }
 
 // verifyKey checks the signature over the received attributes, with the tag of
 // a SET in front (RFC 5652 section 5.4). Intact says whether the content fits
 // them.
 func (s *Signed) verifyKey(cert *x509.Certificate, intact bool) error {
-	signed := append([]byte{byte(cbasn1.SET)}, s.attrs[1:]...)
+	setTag := []byte{byte(cbasn1.SET)}
 	good := false
 	switch pub := cert.PublicKey.(type) {
 	case *ecdsa.PublicKey:
 		if s.scheme != schemeECDSA || pub.Curve != elliptic.P256() {
 			return fault(ErrUnsupported, "kind of key")
 		}
-		sum := sha256.Sum256(signed)
-		good = ecdsa.VerifyASN1(pub, sum[:], s.signature)
+		good = ecdsa.VerifyASN1(pub, s.sum(setTag, s.attrs[1:]), s.signature)
 	case ed25519.PublicKey:
 		if s.scheme != schemeEd25519 {
 			return fault(ErrUnsupported, "kind of key")
 		}
-		good = ed25519.Verify(pub, signed, s.signature)
+		good = ed25519.Verify(pub, slices.Concat(setTag, s.attrs[1:]), s.signature)
 	case *rsa.PublicKey:
-		if n := pub.N.BitLen(); s.scheme != schemeRSA || n < minRSA || n > maxRSA {
+		if n := pub.N.BitLen(); s.scheme < schemeRSA256 || n < minRSA || n > maxRSA {
 			return fault(ErrUnsupported, "kind of key")
 		}
-		sum := sha256.Sum256(signed)
-		good = rsa.VerifyPKCS1v15(pub, crypto.SHA256, sum[:], s.signature) == nil
+		good = rsa.VerifyPKCS1v15(pub, s.scheme.hash(), s.sum(setTag, s.attrs[1:]), s.signature) == nil
 	default:
 		return fault(ErrUnsupported, "kind of key")
 	}

@@ -83,15 +83,16 @@ type kdf int
 
 const (
 	kdfNone kdf = iota // an algorithm that this package does not know
-	kdfSHA1
+	kdfSHA1            // of objects from outside, see OpenEnveloped
 	kdfSHA256
+	kdfHKDF256
 )
 
 // derive is the ANSI X9.63 key derivation (SEC 1 section 3.6.1) of up to 64
-// octets from a shared secret.
+// octets from a shared secret, for kdfSHA1 and kdfSHA256.
 func (k kdf) derive(secret, info []byte, size int) []byte {
-	in := make([]byte, 0, len(secret)+4+len(info))
-	in = append(in, secret...)
+	var buf [160]byte // enough unless there is keying material
+	in := append(buf[:0], secret...)
 	in = append(in, 0, 0, 0, 0)
 	in = append(in, info...)
 	out := make([]byte, 0, 2*sha256.Size)
