@@ -17,7 +17,7 @@ import (
 var schema embed.FS
 
 // newest is the number of the last file in schema.
-const newest = 1
+const newest = 2
 
 // create makes an empty store at path, where there is no file, whole or not at
 // all: so a file of no octets is one that was damaged. The caller has the lock.

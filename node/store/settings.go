@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/kith-im/kith/node"
 )
 
 // maxSetting is the most octets a setting may have.
@@ -52,8 +54,18 @@ func (s *Store) PutSetting(ctx context.Context, name string, value []byte) error
 	if len(value) > maxSetting {
 		return fmt.Errorf("write setting %s: %d octets, of at most %d", name, len(value), maxSetting)
 	}
-	_, err := s.write.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES (?, ?)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, octets(value))
+	change := node.Change{Kind: node.SettingChange, Key: name}
+	err := s.logged(ctx, change, func(tx *sql.Tx) (changed bool, err error) {
+		if node.SharedSetting(name) {
+			changed, err = differs(ctx, tx, "settings WHERE name = ? AND value = ?", name, octets(value))
+		}
+		if err != nil {
+			return false, err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES (?, ?)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, octets(value))
+		return changed, err
+	})
 	if err != nil {
 		return fmt.Errorf("write setting %s: %w", name, err)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/ed25519"
 	"database/sql"
 	"database/sql/driver"
 	"encoding/binary"
@@ -18,13 +19,15 @@ import (
 // Scan fills, a value is what a statement is given.
 type (
 	person   identity.Address    // TEXT; read by Store.person
-	card     identity.SignedCard // BLOB, NULL for the zero one
+	card     identity.SignedCard // BLOB, NULL for the zero one; read by cardColumn
 	signed   identity.Signed     // BLOB, NULL for the zero one
 	epoch    identity.Epoch      // BLOB, NULL for the zero one
 	instant  time.Time           // INTEGER, NULL for the zero time
 	unsigned uint64              // BLOB of eight octets
 	octets   []byte              // BLOB, never NULL
 	hint     []byte              // BLOB, NULL for none
+	array    []byte              // BLOB of a fixed length, NULL for all zeros
+	key      ed25519.PublicKey   // BLOB, NULL for none
 )
 
 func (p person) Value() (driver.Value, error) {
@@ -73,6 +76,10 @@ type addressColumn struct {
 }
 
 func (c *addressColumn) Scan(column any) (err error) {
+	if column == nil {
+		*c.into = identity.Address{}
+		return nil
+	}
 	text, ok := column.(string)
 	if !ok {
 		return fmt.Errorf("address in a column of %T", column)
@@ -88,8 +95,25 @@ func (c card) Value() (driver.Value, error) {
 	return identity.SignedCard(c).Bytes(), nil
 }
 
-func (c *card) Scan(column any) error {
-	return scanObject((*identity.SignedCard)(c), column, identity.ParseKeptCard)
+// domainOf gives the key that vouches for a card: it is kept beside the card,
+// since a card under a DNS domain does not prove it.
+func domainOf(c identity.SignedCard) key {
+	if c.IsZero() {
+		return nil
+	}
+	return key(c.Card().DomainKey())
+}
+
+// cardColumn scans a card with the key that was scanned before it.
+type cardColumn struct {
+	into   *identity.SignedCard
+	domain *key
+}
+
+func (c cardColumn) Scan(column any) error {
+	return scanObject(c.into, column, func(b []byte) (identity.SignedCard, error) {
+		return identity.ParseSignedCard(b, func(string) ed25519.PublicKey { return ed25519.PublicKey(*c.domain) })
+	})
 }
 
 func (s signed) Value() (driver.Value, error) {
@@ -177,6 +201,47 @@ func (h hint) Value() (driver.Value, error) {
 		return nil, nil
 	}
 	return []byte(h), nil
+}
+
+func (a array) Value() (driver.Value, error) {
+	for _, b := range a {
+		if b != 0 {
+			return append([]byte{}, a...), nil
+		}
+	}
+	return nil, nil
+}
+
+// Scan fills an array, which has its length already.
+func (a array) Scan(column any) error {
+	if column == nil {
+		clear(a)
+		return nil
+	}
+	return fixed(a).Scan(column)
+}
+
+func (k key) Value() (driver.Value, error) {
+	switch len(k) {
+	case 0:
+		return nil, nil
+	case ed25519.PublicKeySize:
+		return append([]byte{}, k...), nil
+	}
+	return nil, fmt.Errorf("key of %d octets", len(k))
+}
+
+func (k *key) Scan(column any) error {
+	*k = nil
+	if column == nil {
+		return nil
+	}
+	into := make(fixed, ed25519.PublicKeySize)
+	if err := into.Scan(column); err != nil {
+		return err
+	}
+	*k = key(into)
+	return nil
 }
 
 // fixed scans a BLOB into an array of the same length.

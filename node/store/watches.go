@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"github.com/kith-im/kith/identity"
@@ -10,12 +11,20 @@ import (
 
 // PutWatch writes the row of w.Person whole.
 func (s *Store) PutWatch(ctx context.Context, w node.Watch) error {
-	_, err := s.write.ExecContext(ctx, `INSERT INTO watches (person, id, state, reason, expires, epoch, serial, confirmed)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (person) DO UPDATE SET id = excluded.id, state = excluded.state, reason = excluded.reason,
-			expires = excluded.expires, epoch = excluded.epoch, serial = excluded.serial, confirmed = excluded.confirmed`,
-		person(w.Person), octets(w.ID[:]), int(w.State), w.Reason,
-		instant(w.Expires), epoch(w.Epoch), unsigned(w.Serial), instant(w.Confirmed))
+	change := node.Change{Kind: node.WatchChange, Key: w.Person.String()}
+	err := s.logged(ctx, change, func(tx *sql.Tx) (changed bool, err error) {
+		changed, err = differs(ctx, tx, "watches WHERE person = ? AND id = ?", person(w.Person), octets(w.ID[:]))
+		if err != nil {
+			return false, err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO watches (person, id, state, reason, expires, epoch, serial, confirmed)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (person) DO UPDATE SET id = excluded.id, state = excluded.state, reason = excluded.reason,
+				expires = excluded.expires, epoch = excluded.epoch, serial = excluded.serial, confirmed = excluded.confirmed`,
+			person(w.Person), octets(w.ID[:]), int(w.State), w.Reason,
+			instant(w.Expires), epoch(w.Epoch), unsigned(w.Serial), instant(w.Confirmed))
+		return changed, err
+	})
 	if err != nil {
 		return fmt.Errorf("write watch: %w", err)
 	}
@@ -24,7 +33,11 @@ func (s *Store) PutWatch(ctx context.Context, w node.Watch) error {
 
 // RemoveWatch forgets the row; publications stay. One that is not there is removed already.
 func (s *Store) RemoveWatch(ctx context.Context, who identity.Address) error {
-	if _, err := s.write.ExecContext(ctx, "DELETE FROM watches WHERE person = ?", person(who)); err != nil {
+	change := node.Change{Kind: node.WatchChange, Key: who.String(), Deleted: true}
+	err := s.logged(ctx, change, func(tx *sql.Tx) (bool, error) {
+		return some(tx.ExecContext(ctx, "DELETE FROM watches WHERE person = ?", person(who)))
+	})
+	if err != nil {
 		return fmt.Errorf("remove watch: %w", err)
 	}
 	return nil
