@@ -1,0 +1,420 @@
+package identity
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+	"github.com/google/go-cmp/cmp"
+)
+
+// quick is a work factor for tests that are not about guessing.
+const quick = 10
+
+var testPass = []byte("correct horse")
+
+func textPart(name, text string) Part { return Part{name, int64(len(text)), strings.NewReader(text)} }
+
+// mustBackup makes a backup of a person with files on disk.
+func mustBackup(t testing.TB, parts ...Part) ([]byte, *Keys, string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "kith")
+	k, err := Create(dir, "alice", nil, testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := k.writeBackup(&file, testPass, quick, "kith test", testTime.Add(time.Millisecond), parts); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes(), k, dir
+}
+
+// readAll reads a backup to its end.
+func readAll(b *Backup) (map[string]string, error) {
+	all := make(map[string]string)
+	for {
+		p, err := b.Next()
+		if err == io.EOF {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		data, err := io.ReadAll(p.Data)
+		if err != nil {
+			return nil, err
+		}
+		if int64(len(data)) != p.Size {
+			return nil, errors.New("another size than was said")
+		}
+		all[p.Name] = string(data)
+	}
+}
+
+func TestBackupRoundTrip(t *testing.T) {
+	store := strings.Repeat("row ", 300<<10)
+	file, k, dir := mustBackup(t, textPart(BackupRules, "allow anyone watch\n"), textPart(BackupPeers, ""), textPart(BackupStore, store))
+	b, err := ReadBackup(bytes.NewReader(file), testPass)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Origin{Address: k.Address(), Device: k.Device(), Made: testTime, Program: "kith test"}
+	if diff := cmp.Diff(want, b.Origin, cmp.AllowUnexported(Address{})); diff != "" {
+		t.Errorf("origin (-want +got):\n%s", diff)
+	}
+	parts, err := readAll(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{BackupRules: "allow anyone watch\n", BackupPeers: "", BackupStore: store}, parts); diff != "" {
+		t.Errorf("parts (-want +got):\n%s", diff)
+	}
+	if _, err := b.Next(); err != io.EOF {
+		t.Errorf("after the end: %v", err)
+	}
+
+	empty := filepath.Join(t.TempDir(), "new")
+	again, err := Restore(empty, b, []byte("new"), testTime.AddDate(3, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Address() != k.Address() || again.Device() == k.Device() || again.TransportKey().Equal(k.TransportKey()) {
+		t.Errorf("address %v, want %v; device %v, want another than %v", again.Address(), k.Address(), again.Device(), k.Device())
+	}
+	got, err1 := os.ReadFile(keyFile(empty, accountPEM))
+	old, err2 := os.ReadFile(keyFile(dir, accountPEM))
+	if err := errors.Join(err1, err2); err != nil || !bytes.Equal(got, old) {
+		t.Errorf("another account certificate, %v", err)
+	}
+	b.Close()
+	if again.account.Equal(b.account) || bytes.Equal(again.account, make([]byte, 64)) {
+		t.Error("closing the backup took the key of the identity")
+	}
+	if opened, err := Open(empty, func() ([]byte, error) { return []byte("new"), nil }); err != nil || opened.Device() != again.Device() {
+		t.Errorf("not on disk under its passphrase: %v", err)
+	}
+	if protected, err := Protected(empty); err != nil || !protected {
+		t.Errorf("Protected = %v, %v", protected, err)
+	}
+	if _, err := Restore(t.TempDir(), b, nil, testTime); err == nil {
+		t.Error("restored from a closed backup")
+	}
+}
+
+// The file is what age says it is: its own program opens it, and tar what is inside.
+func TestBackupIsAgeAndTar(t *testing.T) {
+	file, _, dir := mustBackup(t, textPart(BackupStore, "rows"))
+	scrypt, err := age.NewScryptIdentity(string(testPass))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := age.Decrypt(bytes.NewReader(file), scrypt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	in := tar.NewReader(plain)
+	for {
+		h, err := in.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, h.Name)
+		if h.Mode != 0o600 || !h.ModTime.Equal(time.Unix(0, 0)) || h.Uname != "" {
+			t.Errorf("%s: mode %o of %q at %v", h.Name, h.Mode, h.Uname, h.ModTime)
+		}
+	}
+	if diff := cmp.Diff([]string{"manifest.json", "account.key", "account.pem", "kith.db"}, names); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	for _, name := range []string{transportKey, signingPEM, sealingPEM, accountKey} {
+		secret, err := os.ReadFile(keyFile(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(file, secret[:64]) {
+			t.Errorf("%s is readable in the backup", name)
+		}
+	}
+}
+
+func TestBackupRefusesToWrite(t *testing.T) {
+	k := mustNew(t, "alice")
+	for name, test := range map[string]struct {
+		pass  string
+		parts []Part
+	}{
+		"no passphrase":   {"", nil},
+		"unknown part":    {"x", []Part{textPart("keys", "x")}},
+		"our own part":    {"x", []Part{textPart(accountKey, "x")}},
+		"twice":           {"x", []Part{textPart(BackupRules, "x"), textPart(BackupRules, "x")}},
+		"other order":     {"x", []Part{textPart(BackupStore, "x"), textPart(BackupRules, "x")}},
+		"too long":        {"x", []Part{{BackupRules, maxText + 1, strings.NewReader("x")}}},
+		"store of 8 GiB":  {"x", []Part{{BackupStore, maxStore + 1, strings.NewReader("x")}}},
+		"negative":        {"x", []Part{{BackupRules, -1, strings.NewReader("x")}}},
+		"less than said":  {"x", []Part{{BackupRules, 2, strings.NewReader("x")}}},
+		"more than said":  {"x", []Part{{BackupRules, 2, strings.NewReader("xyz")}}},
+		"cannot be read":  {"x", []Part{{BackupRules, 2, io.MultiReader(strings.NewReader("x"), failing{})}}},
+		"nothing to read": {"x", []Part{{BackupRules, 2, failing{}}}},
+	} {
+		if err := k.writeBackup(io.Discard, []byte(test.pass), quick, "", testTime, test.parts); err == nil {
+			t.Errorf("%s: written", name)
+		}
+	}
+	linked := &Keys{address: k.address, chain: k.chain}
+	if err := linked.WriteBackup(io.Discard, testPass, "", testTime); !errors.Is(err, ErrNotAdministrator) {
+		t.Errorf("without the account key: %v", err)
+	}
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errors.New("disk is on fire") }
+
+func TestReadBackupDamaged(t *testing.T) {
+	file, _, _ := mustBackup(t, textPart(BackupRules, "rules"), textPart(BackupStore, strings.Repeat("x", 100<<10)))
+	open := func(data []byte) error {
+		b, err := ReadBackup(bytes.NewReader(data), testPass)
+		if err != nil {
+			if b != nil {
+				t.Errorf("a backup beside %v", err)
+			}
+			return err
+		}
+		_, err = readAll(b)
+		return err
+	}
+	if err := open(file); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; n < len(file); n += 997 {
+		if open(file[:n]) == nil {
+			t.Errorf("cut to %d octets: read", n)
+		}
+	}
+	if err := open(file[:len(file)-1]); err == nil {
+		t.Error("without its last octet: read")
+	}
+	for n := 0; n < len(file); n += 1009 {
+		data := bytes.Clone(file)
+		data[n] ^= 1
+		if open(data) == nil {
+			t.Errorf("octet %d changed: read", n)
+		}
+	}
+	if open(append(bytes.Clone(file), 'x')) == nil {
+		t.Error("with something behind: read")
+	}
+	if err := open([]byte("SQLite format 3\x00")); err == nil || !strings.Contains(err.Error(), "not a backup") {
+		t.Errorf("another file: %v", err)
+	}
+	for _, pass := range []string{"", "wrong horse"} {
+		if b, err := ReadBackup(bytes.NewReader(file), []byte(pass)); !errors.Is(err, ErrPassphrase) || b != nil {
+			t.Errorf("passphrase %q: %v", pass, err)
+		}
+	}
+}
+
+// entry is one entry of an archive made by hand.
+type entry struct {
+	tar.Header
+	data string
+}
+
+func mustArchive(t testing.TB, list ...entry) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for _, e := range list {
+		h := e.Header
+		if h.Typeflag == 0 {
+			h.Typeflag = tar.TypeReg
+		}
+		if h.Format == 0 {
+			h.Format = tar.FormatUSTAR
+		}
+		if h.Typeflag == tar.TypeReg {
+			h.Size = int64(len(e.data))
+		}
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(e.data)); err != nil && h.Typeflag == tar.TypeReg {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func named(name, data string) entry { return entry{tar.Header{Name: name}, data} }
+
+// goodEntries are those of a backup of the test account.
+func goodEntries(t testing.TB) (manifestEntry, key, chain entry) {
+	t.Helper()
+	k, err := newKeys("alice", testAccount(), testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err1 := json.Marshal(manifest{backupFormat, Origin{Address: k.Address(), Device: k.Device(), Made: testTime}})
+	pem, err2 := encodeKey(k.account)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	return named(backupManifest, string(m)), named(accountKey, string(pem)), named(accountPEM, string(encodeCertificate(k.chain[0])))
+}
+
+func TestReadArchive(t *testing.T) {
+	m, key, chain := goodEntries(t)
+	other, err := newKeys("mallory", mustNew(t, "m").account, testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherChain := named(accountPEM, string(encodeCertificate(other.chain[0])))
+	otherKey, err := encodeKey(other.account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(e entry, old, new string) entry {
+		if !strings.Contains(e.data, old) {
+			t.Fatalf("no %q in %q", old, e.data)
+		}
+		e.data = strings.Replace(e.data, old, new, 1)
+		return e
+	}
+	typed := func(kind byte, name, link string) entry {
+		return entry{tar.Header{Typeflag: kind, Name: name, Linkname: link}, ""}
+	}
+	rules := named(BackupRules, "x")
+	for name, test := range map[string]struct {
+		list []entry
+		want string // "": good
+	}{
+		"good":                {[]entry{m, key, chain}, ""},
+		"with parts":          {[]entry{m, key, chain, rules, named(BackupPeers, ""), named(BackupStore, "x")}, ""},
+		"empty":               {nil, "manifest.json is missing"},
+		"no manifest":         {[]entry{key, chain}, "manifest.json is missing"},
+		"no key":              {[]entry{m, chain}, "account.key is missing"},
+		"no certificate":      {[]entry{m, key}, "account.pem is missing"},
+		"no certificate, but": {[]entry{m, key, rules}, "account.pem is missing"},
+		"twice":               {[]entry{m, key, chain, rules, rules}, "does not belong"},
+		"other order":         {[]entry{m, key, chain, named(BackupStore, "x"), rules}, "does not belong"},
+		"keys again":          {[]entry{m, key, chain, key}, "does not belong"},
+		"unknown":             {[]entry{m, key, chain, named("readme", "x")}, "does not belong"},
+		"upwards":             {[]entry{m, key, chain, named("../kith.db", "x")}, "does not belong"},
+		"absolute":            {[]entry{m, key, chain, named("/etc/passwd", "x")}, "does not belong"},
+		"dotted":              {[]entry{m, key, chain, named("./rules", "x")}, "does not belong"},
+		"symbolic link":       {[]entry{m, key, chain, typed(tar.TypeSymlink, BackupRules, "/etc/passwd")}, "does not belong"},
+		"hard link":           {[]entry{m, key, chain, typed(tar.TypeLink, BackupRules, accountKey)}, "does not belong"},
+		"directory":           {[]entry{m, key, chain, typed(tar.TypeDir, BackupRules, "")}, "does not belong"},
+		"device":              {[]entry{m, key, chain, typed(tar.TypeChar, BackupRules, "")}, "does not belong"},
+		"extended header":     {[]entry{m, key, chain, {tar.Header{Name: BackupRules, Format: tar.FormatPAX, PAXRecords: map[string]string{"KITH.x": "y"}}, "x"}}, "does not belong"},
+		"long rules":          {[]entry{m, key, chain, named(BackupRules, strings.Repeat("x", maxText+1))}, "at most"},
+		"longest rules":       {[]entry{m, key, chain, named(BackupRules, strings.Repeat("x", maxText))}, ""},
+		"long manifest":       {[]entry{named(backupManifest, strings.Repeat(" ", maxManifest+1)), key, chain}, "at most"},
+		"newer format":        {[]entry{edit(m, `"format":1`, `"format":2,"more":true`), key, chain}, "newer kith"},
+		"no format":           {[]entry{edit(m, `"format":1,`, ``), key, chain}, "damaged"},
+		"unknown field":       {[]entry{edit(m, `"format":1`, `"format":1,"more":true`), key, chain}, "damaged"},
+		"not JSON":            {[]entry{named(backupManifest, "x"), key, chain}, "damaged"},
+		"no address":          {[]entry{edit(m, `"alice@`, `"","program":"@`), key, chain}, "damaged"},
+		"another address":     {[]entry{edit(m, `"alice@`, `"bob@`), key, chain}, "account.pem"},
+		"another key":         {[]entry{m, named(accountKey, string(otherKey)), chain}, "not the certificate of the account key"},
+		"another certificate": {[]entry{m, key, otherChain}, "not the certificate of the account key"},
+		"two certificates":    {[]entry{m, key, named(accountPEM, chain.data+otherChain.data)}, "account.pem"},
+		"three certificates":  {[]entry{m, key, named(accountPEM, chain.data+chain.data+chain.data)}, "account.pem"},
+		"key and more":        {[]entry{m, named(accountKey, key.data+key.data), chain}, "not one whole key"},
+		"garbage for a key":   {[]entry{m, named(accountKey, "x"), chain}, "not one whole key"},
+	} {
+		b, err := readArchive(bytes.NewReader(mustArchive(t, test.list...)))
+		if err == nil {
+			_, err = readAll(b)
+		} else if b != nil {
+			t.Errorf("%s: a backup beside an error", name)
+		}
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: %v; want %q", name, err, test.want)
+		}
+	}
+	behind := append(mustArchive(t, m, key, chain), make([]byte, 512)...)
+	if _, err := readArchive(bytes.NewReader(behind)); err == nil {
+		t.Error("something behind the archive: read")
+	}
+}
+
+func FuzzReadArchive(f *testing.F) {
+	m, key, chain := goodEntries(f)
+	f.Add(mustArchive(f, m, key, chain))
+	f.Add(mustArchive(f, m, key, chain, named(BackupRules, "x"), named(BackupStore, "rows")))
+	f.Add(mustArchive(f, m, key))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b, err := readArchive(bytes.NewReader(data))
+		if err != nil {
+			if b != nil {
+				t.Fatalf("a backup beside %v", err)
+			}
+			return
+		}
+		parts, err := readAll(b)
+		if err != nil {
+			return
+		}
+		total := 0
+		for name, text := range parts {
+			if entryOf(name) < entryOf(BackupRules) {
+				t.Fatalf("part %q", name)
+			}
+			total += len(text)
+		}
+		if total > len(data) || b.Address.IsZero() || !isKey(b.chain[0], testAccount().Public().(ed25519.PublicKey)) {
+			t.Fatalf("parts of %d octets in %d, of %v", total, len(data), b.Address)
+		}
+	})
+}
+
+// A member of somebody's domain takes along what the domain gave it.
+func TestBackupOfMember(t *testing.T) {
+	domain := newDomain(t, "bob", func(*x509.Certificate) {})
+	bob := domain.member(t, domain.name)
+	dir, empty := filepath.Join(t.TempDir(), "old"), filepath.Join(t.TempDir(), "new")
+	if err := bob.create(dir, nil, []byte("pre-signed names")); err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := bob.writeBackup(&file, testPass, quick, "", testTime, nil); err != nil {
+		t.Fatal(err)
+	}
+	b, err := ReadBackup(&file, testPass)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Restore(empty, b, nil, testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Address() != bob.Address() || again.Device() == bob.Device() || len(again.chain) != 2 {
+		t.Errorf("%v, device %v, %d certificates", again.Address(), again.Device(), len(again.chain))
+	}
+	for _, name := range []string{accountPEM, nameFile} {
+		got, err1 := os.ReadFile(keyFile(empty, name))
+		want, err2 := os.ReadFile(keyFile(dir, name))
+		if err := errors.Join(err1, err2); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is another, %v", name, err)
+		}
+	}
+}
