@@ -187,25 +187,6 @@ func TestSignedHostile(t *testing.T) {
 	}
 }
 
-// The attributes of an honest signature, presented as content of a signature
-// without attributes, bear that very signature: whoever accepts both forms
-// accepts content that nobody signed.
-func TestAttributeConfusion(t *testing.T) {
-	d := newAuthority(t).device(t, 2, 0)
-	root := parseNode(t, must(Sign([]byte("hello"), nil, d.signer(), noon))(t))
-	forged := root.at(signedAttrsN...).bytes()
-	forged[0] = 0x31
-	root.at(1, 0, 2, 1, 0).data = forged
-	root.at(signedInfo...).remove(3)
-	sum := sha256.Sum256(forged)
-	if !ecdsa.VerifyASN1(&d.key.PublicKey, sum[:], root.at(signedInfo...).at(4).data) {
-		t.Fatal("the forgery is not a good one")
-	}
-	if s, err := ParseSigned(root.bytes()); !errors.Is(err, ErrUnsupported) || s != nil {
-		t.Errorf("%v, want %v", err, ErrUnsupported)
-	}
-}
-
 func TestVerifyRefuses(t *testing.T) {
 	ca := newAuthority(t)
 	d := ca.device(t, 2, x509.KeyUsageDigitalSignature)

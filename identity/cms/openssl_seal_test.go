@@ -45,7 +45,7 @@ func TestOpenSSLDecryptsOurs(t *testing.T) {
 }
 
 // openSSLRecipients are two keys for openssl to encrypt to, and what to encrypt.
-func openSSLRecipients(t *testing.T) (o openssl, d device, content []byte) {
+func openSSLRecipients(t *testing.T) (o referee, d device, content []byte) {
 	t.Helper()
 	o = newOpenSSL(t)
 	ca := newAuthority(t)
@@ -59,7 +59,7 @@ func openSSLRecipients(t *testing.T) (o openssl, d device, content []byte) {
 	return o, d, content
 }
 
-func (o openssl) encrypt(args ...string) []byte {
+func (o referee) encrypt(args ...string) []byte {
 	o.t.Helper()
 	return o.must(append([]string{"cms", "-encrypt", "-binary", "-in", "content", "-outform", "DER"}, args...)...)
 }

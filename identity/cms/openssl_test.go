@@ -2,74 +2,14 @@ package cms
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
-	"encoding/pem"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 )
-
-// openssl is the command-line tool as a referee, with a directory of its own.
-type openssl struct {
-	t   *testing.T
-	dir string
-}
-
-func newOpenSSL(t *testing.T) openssl {
-	t.Helper()
-	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("openssl is not installed: it is the referee of this test")
-	}
-	return openssl{t: t, dir: t.TempDir()}
-}
-
-// run runs openssl in its directory and returns what it printed.
-func (o openssl) run(args ...string) ([]byte, error) {
-	o.t.Helper()
-	cmd := exec.CommandContext(o.t.Context(), "openssl", args...)
-	cmd.Dir = o.dir
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		o.t.Logf("openssl %q: %v\n%s", args, err, &stderr)
-	}
-	return out, err
-}
-
-// must is run for a call that may not fail.
-func (o openssl) must(args ...string) []byte {
-	o.t.Helper()
-	out, err := o.run(args...)
-	if err != nil {
-		o.t.FailNow()
-	}
-	return out
-}
-
-func (o openssl) write(name string, data []byte) {
-	o.t.Helper()
-	if err := os.WriteFile(filepath.Join(o.dir, name), data, 0o600); err != nil {
-		o.t.Fatal(err)
-	}
-}
-
-// writeCert writes certificate and, unless nil, private key as PEM.
-func (o openssl) writeCert(name string, cert *x509.Certificate, key crypto.PrivateKey) {
-	o.t.Helper()
-	o.write(name+".pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
-	if key != nil {
-		der := must(x509.MarshalPKCS8PrivateKey(key))(o.t)
-		o.write(name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	}
-}
 
 // A message/cpim part (RFC 3862) in canonical form.
 const cpimPart = "Content-Type: message/cpim\r\n\r\n" +
