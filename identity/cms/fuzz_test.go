@@ -2,6 +2,7 @@ package cms
 
 import (
 	"bytes"
+	"crypto/x509"
 	"os"
 	"path/filepath"
 	"testing"
@@ -81,6 +82,69 @@ func FuzzParseSealed(f *testing.F) {
 		if got, typ, err := s.OpenWith(kek); (err == nil) != (typ != nil) || err != nil && got != nil ||
 			err == nil && !bytes.Equal(got, content) && string(got) != "hello" {
 			t.Errorf("opens: %q, %v, %v", got, typ, err)
+		}
+	})
+}
+
+// Whatever opens for a bridge is shorter than what came, and a good object is
+// content sealed to the key.
+func FuzzOpenEnveloped(f *testing.F) {
+	addSeeds(f)
+	d := vectorDevice(f)
+	key := d.ecdh(f)
+	for _, v := range everyVariant() {
+		if v.curve == key.Curve() && len(v.ukm) < 8 {
+			f.Add(v.seal(f, []byte("hello"), d.cert).bytes())
+		}
+	}
+	f.Fuzz(func(t *testing.T, der []byte) {
+		got, typ, err := OpenEnveloped(der, d.cert, key)
+		if (err == nil) != (typ != nil) || err != nil && got != nil || len(got) >= len(der) && len(der) > 0 {
+			t.Errorf("opens: %q, %v, %v", got, typ, err)
+		}
+		s, strict := ParseSealed(der)
+		if strict != nil {
+			return
+		}
+		if content, _, strict := s.Open(d.cert, key); strict == nil && (err != nil || !bytes.Equal(content, got)) {
+			t.Errorf("opens as %q, but for a bridge as %q, %v", content, got, err)
+		}
+	})
+}
+
+// Bare and Detach change nothing that a signature covers.
+func FuzzBare(f *testing.F) {
+	addSeeds(f)
+	content := readVector(f, "content")
+	certs := []*x509.Certificate{vectorCert(f, "p256.crt"), vectorCert(f, "rsa.crt")}
+	f.Fuzz(func(t *testing.T, der []byte) {
+		bare, bareErr := Bare(der)
+		attached, detached, detachErr := Detach(der)
+		if bareErr != nil && bare != nil || detachErr != nil && (attached != nil || detached != nil) {
+			t.Error("a value beside an error")
+		}
+		s, err := ParseSigned(der)
+		if err != nil {
+			return
+		}
+		if bareErr != nil || (detachErr == nil) != (s.Content != nil) {
+			t.Fatalf("parses, but: %v, %v", bareErr, detachErr)
+		}
+		b := must(ParseSigned(bare))(t)
+		if len(b.Certificates) != 0 || !bytes.Equal(b.Content, s.Content) || !bytes.Equal(b.SignerKeyID(), s.SignerKeyID()) {
+			t.Error("Bare changes more than certificates")
+		}
+		for _, cert := range certs {
+			if s.Content == nil {
+				if (s.VerifyDetached(content, cert) == nil) != (b.VerifyDetached(content, cert) == nil) {
+					t.Error("Bare changes the verdict")
+				}
+				continue
+			}
+			d := must(ParseSigned(detached))(t)
+			if good := s.Verify(cert) == nil; good != (b.Verify(cert) == nil) || good != (d.VerifyDetached(attached, cert) == nil) {
+				t.Error("Bare or Detach changes the verdict")
+			}
 		}
 	})
 }
