@@ -58,7 +58,7 @@ func Example() {
 	acks, err := alice.Announce(ctx, card)
 	fmt.Println("others keep it:", acks, err)
 
-	found, ok, err := bob.Resolve(ctx, k.Address(), brief)
+	found, ok, err := bob.Resolve(ctx, identity.Locator{Address: k.Address()}, brief)
 	fmt.Println("found:", ok, err, found.Card().Address.Local())
 
 	cancel()

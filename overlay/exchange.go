@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kith-im/kith/identity"
@@ -16,7 +17,10 @@ import (
 const (
 	imProtocol       = "/kith/im/1"
 	presenceProtocol = "/kith/presence/1"
+	deviceProtocol   = "/kith/device/1" // between devices of one person
 )
+
+func exchangeProtocols() []string { return []string{imProtocol, presenceProtocol, deviceProtocol} }
 
 // exchangeTimeout bounds an exchange, on both sides, with all that is needed for
 // it.
@@ -32,7 +36,7 @@ var (
 // Exchange connects to a device, over a relay if need be, sends it a request and
 // returns its response, within 15 s. An error says that there was no response.
 func (o *Overlay) Exchange(ctx context.Context, protocol string, to identity.Reach, request identity.Sealed) (identity.Sealed, error) {
-	if protocol != imProtocol && protocol != presenceProtocol {
+	if !slices.Contains(exchangeProtocols(), protocol) {
 		return identity.Sealed{}, fmt.Errorf("exchange by %q: %w", protocol, errProtocol)
 	}
 	info, err := parseReach(to)

@@ -38,7 +38,7 @@ func (o *Overlay) Shout(ctx context.Context, topic string, data []byte) error {
 
 // PutTo sends a record to one device by the LAN protocol.
 func (o *Overlay) PutTo(ctx context.Context, to *Overlay, key string, value []byte) error {
-	return o.names.lan.puts.PutValue(ctx, to.host.ID(), &recordpb.Record{Key: []byte(key), Value: value})
+	return o.names.lan.asks.PutValue(ctx, to.host.ID(), &recordpb.Record{Key: []byte(key), Value: value})
 }
 
 // PutsAllowed is how many records a minute are taken from a device.

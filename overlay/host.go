@@ -180,7 +180,7 @@ func (r *relaySource) candidates(ctx context.Context, num int) <-chan peer.AddrI
 func resources() (network.ResourceManager, error) {
 	scaling := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&scaling)
-	for _, p := range []string{imProtocol, presenceProtocol} {
+	for _, p := range exchangeProtocols() {
 		scaling.AddProtocolLimit(protocolID(p),
 			rcmgr.BaseLimit{StreamsInbound: 512, StreamsOutbound: 512, Streams: 1024, Memory: 64 << 20}, rcmgr.BaseLimitIncrease{})
 		scaling.AddProtocolPeerLimit(protocolID(p),

@@ -53,7 +53,7 @@ func TestLoopback(t *testing.T) {
 				t.Errorf("announce alone: got %d, %v, want 0, nil", acks, err)
 			}
 			began := time.Now()
-			card, found, err := bob.Resolve(t.Context(), alice.keys.Address(), alice.brief())
+			card, found, err := bob.Resolve(t.Context(), identity.Locator{Address: alice.keys.Address()}, alice.brief())
 			if !found || err != nil {
 				t.Fatalf("resolve by hint: %v, %v", found, err)
 			}
@@ -72,12 +72,12 @@ func TestLoopback(t *testing.T) {
 				t.Errorf("announce: got %d, %v, want 1, nil", acks, err)
 			}
 			began = time.Now()
-			if _, found, err := bob.Resolve(t.Context(), alice.keys.Address()); !found || err != nil {
+			if _, found, err := bob.Resolve(t.Context(), identity.Locator{Address: alice.keys.Address()}); !found || err != nil {
 				t.Errorf("resolve: %v, %v", found, err)
 			}
 			t.Logf("resolve: %v", time.Since(began))
 			began = time.Now()
-			if _, found, err := bob.Resolve(t.Context(), nobody(t)); found || err != nil {
+			if _, found, err := bob.Resolve(t.Context(), identity.Locator{Address: nobody(t)}); found || err != nil {
 				t.Errorf("resolve nobody: %v, %v", found, err)
 			}
 			t.Logf("not found: %v", time.Since(began))
@@ -110,7 +110,7 @@ func TestLoopback(t *testing.T) {
 			// Bob comes back knowing nothing but the file.
 			bob, stopBob = start(t, "bob", overlay.Config{Listen: []string{listen}, PeersFile: file})
 			defer stopBob()
-			if _, found, err := bob.Resolve(t.Context(), alice.keys.Address()); !found || err != nil {
+			if _, found, err := bob.Resolve(t.Context(), identity.Locator{Address: alice.keys.Address()}); !found || err != nil {
 				t.Errorf("resolve after a restart: %v, %v", found, err)
 			}
 		})
@@ -159,7 +159,7 @@ func TestRelayed(t *testing.T) {
 		return err == nil
 	})
 	reach := overlay.Over(alice.Overlay, relay.Addresses()[0]+"/p2p-circuit")
-	card, found, err := bob.Resolve(t.Context(), alice.keys.Address(), reach)
+	card, found, err := bob.Resolve(t.Context(), identity.Locator{Address: alice.keys.Address()}, reach)
 	if !found || err != nil || card.IsZero() {
 		t.Errorf("resolve: %v, %v", found, err)
 	}
@@ -191,7 +191,7 @@ func TestLAN(t *testing.T) {
 	if acks, err := alice.Announce(t.Context(), alice.card(t)); acks < 1 || err != nil {
 		t.Errorf("announce: %d, %v", acks, err)
 	}
-	if _, found, err := bob.Resolve(t.Context(), alice.keys.Address()); !found || err != nil {
+	if _, found, err := bob.Resolve(t.Context(), identity.Locator{Address: alice.keys.Address()}); !found || err != nil {
 		t.Errorf("resolve: %v, %v", found, err)
 	}
 }

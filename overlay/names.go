@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kith-im/kith/identity"
@@ -26,10 +27,6 @@ const (
 	lanPrefix = "/kith/lan"
 )
 
-// recordAge is how long a record is kept for others after it came, if it does
-// not expire before.
-const recordAge = 48 * time.Hour
-
 // Diversity of the WAN table: devices from one /16 or AS, in a bucket and in
 // all. The LAN table has no such limit.
 const (
@@ -47,23 +44,28 @@ type names struct {
 	direct *dhtpb.ProtocolMessenger // asks single devices
 	calls  sync.WaitGroup           // goroutines of Resolve and Lookup
 	puts   *meter
+	now    func() time.Time
+	asked  atomic.Int64 // requests of others
 }
 
-// table is one DHT, and the way to put records to single devices in it.
+// table is one DHT, and the way to ask single devices in it.
 type table struct {
 	name string // "wan", "lan", in reports
 	*dht.IpfsDHT
-	puts *dhtpb.ProtocolMessenger
+	asks *dhtpb.ProtocolMessenger
 }
 
 func newNames(h host.Host, g *gate, cfg Config) (*names, error) {
-	n := &names{host: h, store: newStore(h.ID()), puts: newMeter()}
+	now := cfg.now
+	if now == nil {
+		now = time.Now
+	}
+	n := &names{host: h, store: newStore(h.ID(), now), puts: newMeter(), now: now}
 	common := []dht.Option{
-		dht.Validator(validator{}),
+		dht.Validator(validator{now}),
 		dht.Datastore(n.store),
 		dht.DisableProviders(),
-		dht.MaxRecordAge(recordAge),
-		dht.ValueGCInterval(time.Hour),
+		dht.MaxRecordAge(0), // the store knows when each record ends
 		dht.OnRequestHook(n.limitPuts),
 		dht.BootstrapPeers(), // seekNeighbours does it
 	}
@@ -103,11 +105,11 @@ func newTable(name string, h host.Host, options []dht.Option) (*table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s DHT: %w", name, err)
 	}
-	puts, err := dhtpb.NewProtocolMessenger(d.MessageSender())
+	asks, err := dhtpb.NewProtocolMessenger(d.MessageSender())
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return &table{name, d, puts}, nil
+	return &table{name, d, asks}, nil
 }
 
 func (n *names) close() error {
@@ -141,10 +143,10 @@ func onLink(a ma.Multiaddr) bool {
 }
 
 // validator is what every storing device checks; it cannot know more.
-type validator struct{}
+type validator struct{ now func() time.Time }
 
-func (validator) Validate(key string, value []byte) error {
-	return identity.CheckRecord(key, value, time.Now())
+func (v validator) Validate(key string, value []byte) error {
+	return identity.CheckRecord(key, value, v.now())
 }
 
 func (validator) Select(_ string, values [][]byte) (int, error) {
@@ -158,48 +160,50 @@ func (validator) Select(_ string, values [][]byte) (int, error) {
 }
 
 // Announce stores a card's records in both DHTs and here, and says how many
-// other devices acknowledged the record that the fewest did. Zero without an
-// error means that there is nobody to store anything; the handler is stirred
+// other devices acknowledged the record that the fewest did. Records which are
+// not valid now are left out: those of a day that is over, and names that a
+// domain signed for tomorrow before today's first hours are over. Zero without
+// an error means that there is nobody to store anything; the handler is stirred
 // when that changes. An announce again of records kept elsewhere renews them.
 func (o *Overlay) Announce(ctx context.Context, card identity.SignedCard) (int, error) {
-	records := card.Records()
-	if len(records) == 0 {
-		return 0, errors.New("announce: card was not signed here, it has no records")
-	}
 	n := o.names
+	records := slices.DeleteFunc(slices.Clone(card.Records()), func(r identity.Record) bool {
+		return identity.CheckRecord(r.Key, r.Value, n.now()) != nil
+	})
+	if len(records) == 0 {
+		return 0, errors.New("announce: the card has no records that are valid now")
+	}
 	counts := make([]int, len(records))
 	var wg sync.WaitGroup
 	for i, r := range records {
-		if err := n.keep(r); err != nil {
+		if err := n.keep(r, mine); err != nil {
 			return 0, fmt.Errorf("announce: keep record: %w", err)
 		}
 		wg.Go(func() { counts[i] = n.put(ctx, r) }) // until ctx ends or the puts time out
 	}
 	wg.Wait()
-	fewest := counts[0]
-	for _, c := range counts {
-		fewest = min(fewest, c)
-	}
+	fewest := slices.Min(counts)
 	if fewest == 0 {
 		if err := ctx.Err(); err != nil {
 			return 0, fmt.Errorf("announce: %w", err)
 		}
-		if n.wan.RoutingTable().Size()+n.lan.RoutingTable().Size() > 0 {
+		if n.size() > 0 {
 			return 0, errors.New("announce: no device acknowledged a record")
 		}
 	}
 	return fewest, nil
 }
 
-// keep stores an own record here, for those who ask this device itself.
-func (n *names) keep(r identity.Record) error {
-	n.store.own(r.Key)
+// keep stores a record here, for those who ask this device itself, unless a later
+// one is kept already.
+func (n *names) keep(r identity.Record, as kind) error {
+	n.store.mark(r.Key, as)
 	// PutValue stores locally before it looks for others, and an ended context
 	// keeps it from looking: put does that, and counts.
 	ended, end := context.WithCancel(context.Background())
 	end()
 	err := n.lan.PutValue(ended, r.Key, r.Value)
-	if n.store.holds(r.Key) {
+	if _, ok := n.store.value(r.Key); ok {
 		return nil
 	}
 	return err
@@ -211,22 +215,31 @@ const putTimeout = 10 * time.Second
 // put stores a record at the devices closest to its key in both DHTs and counts
 // those that acknowledged.
 func (n *names) put(ctx context.Context, r identity.Record) int {
+	return n.visit(ctx, r.Key, func(ctx context.Context, t *table, p peer.ID) bool {
+		return t.put(ctx, p, r) == nil
+	})
+}
+
+func (t *table) put(ctx context.Context, p peer.ID, r identity.Record) error {
+	return t.asks.PutValue(ctx, p, &recordpb.Record{Key: []byte(r.Key), Value: r.Value})
+}
+
+// visit calls do for the devices closest to a key in both DHTs, at once, and
+// counts the devices for which it was true. A device close in both is visited in
+// both.
+func (n *names) visit(ctx context.Context, key string, do func(context.Context, *table, peer.ID) bool) int {
 	var mu sync.Mutex
-	acks := make(map[peer.ID]bool)
+	done := make(map[peer.ID]bool)
 	var wg sync.WaitGroup
 	for _, t := range []*table{n.wan, n.lan} {
-		wg.Go(func() { // until the put times out
-			closest, err := t.closest(ctx, r.Key)
-			if err != nil {
-				return
-			}
-			for _, p := range closest {
-				wg.Go(func() { // until the put times out
+		wg.Go(func() { // until the visits time out
+			for _, p := range t.closest(ctx, key) {
+				wg.Go(func() { // until the visit times out
 					ctx, cancel := context.WithTimeout(ctx, putTimeout)
 					defer cancel()
-					if err := t.puts.PutValue(ctx, p, &recordpb.Record{Key: []byte(r.Key), Value: r.Value}); err == nil {
+					if do(ctx, t, p) {
 						mu.Lock()
-						acks[p] = true
+						done[p] = true
 						mu.Unlock()
 					}
 				})
@@ -234,18 +247,25 @@ func (n *names) put(ctx context.Context, r identity.Record) int {
 		})
 	}
 	wg.Wait()
-	return len(acks)
+	return len(done)
 }
 
-func (t *table) closest(ctx context.Context, key string) ([]peer.ID, error) {
+// closest finds the devices closest to a key. When many have died and time runs
+// out, it is the closest found so far.
+func (t *table) closest(ctx context.Context, key string) []peer.ID {
 	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()
-	return t.GetClosestPeers(ctx, key)
+	found, err := t.GetClosestPeers(ctx, key)
+	if err != nil && ctx.Err() == nil {
+		return nil
+	}
+	return found
 }
 
 // limitPuts refuses records from a device that sends very many. A request of no
 // known type ends its stream.
 func (n *names) limitPuts(_ context.Context, s network.Stream, req *dhtpb.Message) {
+	n.asked.Add(1)
 	if req.GetType() == dhtpb.Message_PUT_VALUE && !n.puts.allow(s.Conn().RemotePeer(), time.Now()) {
 		req.Type = -1
 	}
@@ -260,7 +280,7 @@ type meter struct {
 }
 
 const (
-	putsPerMinute = 240 // a person's cards are 12 records; mirrors put for many
+	putsPerMinute = 240 // a person's card and name are 12 records, and many put for their contacts
 	meterLimit    = 4096
 )
 

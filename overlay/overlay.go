@@ -59,6 +59,9 @@ type Config struct {
 	// Transport replaces TCP, QUIC and all that deals with NATs; nil keeps
 	// them. For package overlaytest.
 	Transport []libp2p.Option
+
+	// now tells the time that records are judged by; nil is time.Now.
+	now func() time.Time
 }
 
 // Handler is the program above an Overlay. Its methods are called from many
@@ -67,7 +70,7 @@ type Handler interface {
 	// Admit decides, before an octet is read, whether a device may open a stream
 	// of a protocol to this one. From is its transport identity, a libp2p peer
 	// id: opaque, authentic, and no person. Asked for /kith/im/1,
-	// /kith/presence/1, the DHTs (/kith/kad/1.0.0, /kith/lan/kad/1.0.0) and
+	// /kith/presence/1, /kith/device/1, the DHTs (/kith/kad/1.0.0, /kith/lan/kad/1.0.0) and
 	// pubsub (/meshsub/…): refusing a DHT protocol refuses a neighbour's
 	// lookups. It must not block.
 	Admit(protocol, from string) bool
@@ -138,8 +141,9 @@ func New(cfg Config) (*Overlay, error) {
 		o.host.Close()
 		return nil, err
 	}
-	o.host.SetStreamHandler(imProtocol, o.gate.guard(o.serveExchange))
-	o.host.SetStreamHandler(presenceProtocol, o.gate.guard(o.serveExchange))
+	for _, p := range exchangeProtocols() {
+		o.host.SetStreamHandler(protocolID(p), o.gate.guard(o.serveExchange))
+	}
 	return o, nil
 }
 

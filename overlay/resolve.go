@@ -20,6 +20,7 @@ const (
 	lookupTimeout = 9500 * time.Millisecond // nobody waits longer than 10 s
 	otherSlots    = 300 * time.Millisecond  // slots 1 and 2 after this
 	freshGrace    = 50 * time.Millisecond   // for a later serial, after the first card
+	zoneLate      = 4 * time.Second         // for the DHTs alone, where the DNS comes last
 	arrivalWait   = 3 * time.Second         // for first neighbours, just after the start
 	arrivalPeriod = 15 * time.Second        // what "just after" is
 )
@@ -29,76 +30,56 @@ const hintsLimit = 16
 
 // Resolve finds a card of an address: in both DHTs, first by one of its three
 // keys and by the others after 300 ms, and by asking the hinted devices
-// themselves. The first valid card wins, unless a later one arrives at once.
-// Found is false, within 10 s, when nobody has one.
-func (o *Overlay) Resolve(ctx context.Context, who identity.Address, hints ...identity.Reach) (identity.SignedCard, bool, error) {
-	keys, err := identity.RecordKeys(who, time.Now())
-	if err != nil {
-		return identity.SignedCard{}, false, fmt.Errorf("resolve %s: %w", who.Short(), err)
+// themselves; for an address under a DNS domain, whose key must be given, also
+// by asking the devices that its zone names. A name leads on to the slots of the
+// account key in it. If the account key is given its slots are asked at once and
+// names are not: see Name. The first valid card wins, unless a later one, or a
+// later name, arrives at once. Found is false, within 10 s, when nobody has one
+// or the domain says that the address has expired.
+func (o *Overlay) Resolve(ctx context.Context, l identity.Locator, hints ...identity.Reach) (identity.SignedCard, bool, error) {
+	if _, err := identity.RecordKeys(l, o.names.now()); err != nil {
+		return identity.SignedCard{}, false, fmt.Errorf("resolve: %w", err)
 	}
 	asking, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	cards := make(chan identity.SignedCard)
-	found := func(key string, value []byte) bool {
-		card, err := identity.OpenRecord(who, key, value, time.Now())
-		if err != nil {
-			return false
-		}
-		select {
-		case cards <- card:
-		case <-asking.Done():
-		}
-		return true
-	}
-	o.names.calls.Go(func() { // until all answered or asking ends
-		defer close(cards)
-		o.search(asking, keys, hints, found)
+	h := &hunt{o: o, trail: trail{at: l}, cards: make(chan catch)}
+	h.chase = func(l identity.Locator, again []peer.AddrInfo) { h.account(asking, l, again) }
+	h.wg.Go(func() { h.everywhere(asking, l, o.devices(hints[:min(len(hints), hintsLimit)])) }) // until asking ends
+	o.names.calls.Go(func() {                                                                   // until all answered or asking ends
+		h.wg.Wait()
+		close(h.cards)
 	})
-	card, ok := first(asking, cards)
+	card, ok := first(asking, h.cards)
 	if !ok && ctx.Err() != nil {
-		return identity.SignedCard{}, false, fmt.Errorf("resolve %s: %w", who.Short(), ctx.Err())
+		return identity.SignedCard{}, false, fmt.Errorf("resolve %s: %w", l.Address.Short(), ctx.Err())
 	}
 	return card, ok, nil
 }
 
-// first takes the first card, and a later one within the grace period.
-func first(ctx context.Context, cards <-chan identity.SignedCard) (best identity.SignedCard, ok bool) {
+// first takes the first card, and a better one within the grace period.
+func first(ctx context.Context, cards <-chan catch) (identity.SignedCard, bool) {
+	var best catch
 	var grace <-chan time.Time
 	for {
 		select {
-		case card, more := <-cards:
+		case c, more := <-cards:
 			if !more {
-				return best, ok
+				return best.card, !best.card.IsZero()
 			}
-			if !ok || card.Card().Serial > best.Card().Serial {
-				best = card
+			if c.better(best) {
+				best = c
 			}
-			if !ok {
-				ok = true
+			if grace == nil && !best.card.IsZero() {
 				timer := time.NewTimer(freshGrace)
 				defer timer.Stop()
 				grace = timer.C
 			}
 		case <-grace:
-			return best, ok
+			return best.card, !best.card.IsZero()
 		case <-ctx.Done():
-			return best, ok
+			return best.card, !best.card.IsZero()
 		}
 	}
-}
-
-// search asks everywhere and returns when all have answered or ctx ends. Found
-// is called with every record that came, from several goroutines, and says
-// whether it was good.
-func (o *Overlay) search(ctx context.Context, keys [3]string, hints []identity.Reach, found func(string, []byte) bool) {
-	var wg sync.WaitGroup
-	for _, hint := range hints[:min(len(hints), hintsLimit)] {
-		wg.Go(func() { o.searchHint(ctx, hint, keys, found) }) // until ctx ends
-	}
-	for _, t := range []*table{o.names.wan, o.names.lan} {
-		wg.Go(func() { o.searchTable(ctx, t, keys, found) }) // until ctx ends
-	}
-	wg.Wait()
 }
 
 // searchTable asks one DHT for slot 0, and for the others when that has no good
@@ -135,24 +116,6 @@ func (t *table) search(ctx context.Context, key string, found func(string, []byt
 		good = found(key, v) || good
 	}
 	return good
-}
-
-// searchHint asks one device for what it keeps, by the protocol that every
-// device serves.
-func (o *Overlay) searchHint(ctx context.Context, hint identity.Reach, keys [3]string, found func(string, []byte) bool) {
-	info, err := parseReach(hint)
-	if err != nil || info.ID == o.host.ID() {
-		return
-	}
-	if err := o.connect(ctx, info); err != nil {
-		o.log.Debug("hint not reached", "peer", short(info.ID), "err", err)
-		return
-	}
-	for _, key := range keys {
-		if value := o.askDirectly(ctx, info.ID, key); value != nil && found(key, value) {
-			return
-		}
-	}
 }
 
 func (o *Overlay) askDirectly(ctx context.Context, p peer.ID, key string) []byte {

@@ -48,7 +48,7 @@ func TestTwoAlone(t *testing.T) {
 				}
 				// Bob has Alice's invitation.
 				began := time.Now()
-				card, found, err := bob.Resolve(t.Context(), alice.keys.Address(), alice.brief())
+				card, found, err := bob.Resolve(t.Context(), identity.Locator{Address: alice.keys.Address()}, alice.brief())
 				if err != nil || !found || card.Card().Address != alice.keys.Address() {
 					t.Fatalf("resolve by hint: got %v, %v after %v", found, err, time.Since(began))
 				}
@@ -148,7 +148,7 @@ func TestLookups(t *testing.T) {
 		for i, p := range people {
 			who := people[(i+7)%len(people)]
 			began := time.Now()
-			card, found, err := p.Resolve(t.Context(), who.keys.Address())
+			card, found, err := p.Resolve(t.Context(), identity.Locator{Address: who.keys.Address()})
 			took := time.Since(began)
 			if err != nil || !found || card.Card().Address != who.keys.Address() {
 				t.Errorf("resolve %d: %v, %v", i, found, err)
@@ -156,7 +156,7 @@ func TestLookups(t *testing.T) {
 			most, sum = max(most, took), sum+took
 		}
 		t.Logf("lookup: mean %v, most %v", sum/20, most)
-		report, err := people[3].Lookup(t.Context(), people[4].keys.Address(), people[4].full(), people[5].brief(), nil)
+		report, err := people[3].Lookup(t.Context(), identity.Locator{Address: people[4].keys.Address()}, people[4].full(), people[5].brief(), nil)
 		if err != nil || !report.Found || len(report.Probes) != 12 || report.Card.Card().Address != people[4].keys.Address() {
 			t.Errorf("lookup: %+v, %v", report, err)
 		}
@@ -165,7 +165,7 @@ func TestLookups(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		_, found, err := people[3].Resolve(t.Context(), stranger.Address())
+		_, found, err := people[3].Resolve(t.Context(), identity.Locator{Address: stranger.Address()})
 		t.Logf("not found in %v", time.Since(began))
 		if found || err != nil || time.Since(began) > 10*time.Second {
 			t.Errorf("resolve a stranger: %v, %v after %v", found, err, time.Since(began))
@@ -187,12 +187,12 @@ func TestDeadHolders(t *testing.T) {
 		}
 		for _, p := range people[10:] {
 			began := time.Now()
-			_, found, err := p.Resolve(t.Context(), alice.keys.Address())
+			_, found, err := p.Resolve(t.Context(), identity.Locator{Address: alice.keys.Address()})
 			if took := time.Since(began); err != nil || !found || took > time.Second {
 				t.Errorf("resolve with half dead: %v, %v after %v", found, err, took)
 			}
 			began = time.Now()
-			_, found, err = p.Resolve(t.Context(), nobody(t))
+			_, found, err = p.Resolve(t.Context(), identity.Locator{Address: nobody(t)})
 			if took := time.Since(began); err != nil || found || took > 10*time.Second {
 				t.Errorf("resolve nobody with half dead: %v, %v after %v", found, err, took)
 			} else {
@@ -225,7 +225,7 @@ func TestAloneThenSomebody(t *testing.T) {
 		bob, stop := on(t, net, "bob", alice)
 		defer stop()
 		began := time.Now()
-		if _, found, err := bob.Resolve(t.Context(), alice.keys.Address()); !found || err != nil {
+		if _, found, err := bob.Resolve(t.Context(), identity.Locator{Address: alice.keys.Address()}); !found || err != nil {
 			t.Errorf("resolve just after the start: %v, %v", found, err)
 		}
 		t.Logf("resolved just after the start in %v", time.Since(began))
@@ -263,7 +263,7 @@ func TestManyLookups(t *testing.T) {
 		for _, p := range people[50:] {
 			for _, who := range people[:10] {
 				began := time.Now()
-				_, found, err := p.Resolve(t.Context(), who.keys.Address())
+				_, found, err := p.Resolve(t.Context(), identity.Locator{Address: who.keys.Address()})
 				times = append(times, time.Since(began))
 				if err != nil || !found {
 					t.Errorf("resolve: %v, %v", found, err)
@@ -275,7 +275,7 @@ func TestManyLookups(t *testing.T) {
 		times = nil
 		for _, p := range people[:20] {
 			began := time.Now()
-			_, found, err := p.Resolve(t.Context(), nobody(t))
+			_, found, err := p.Resolve(t.Context(), identity.Locator{Address: nobody(t)})
 			times = append(times, time.Since(began))
 			if found || err != nil || times[len(times)-1] > 10*time.Second {
 				t.Errorf("resolve nobody: %v, %v", found, err)
@@ -283,7 +283,7 @@ func TestManyLookups(t *testing.T) {
 		}
 		slices.Sort(times)
 		t.Logf("not found: median %v, most %v", times[len(times)/2], times[len(times)-1])
-		report, err := people[60].Lookup(t.Context(), people[3].keys.Address(), people[3].full(), people[4].brief())
+		report, err := people[60].Lookup(t.Context(), identity.Locator{Address: people[3].keys.Address()}, people[3].full(), people[4].brief())
 		if err != nil || !report.Found || len(report.Probes) != 12 {
 			t.Errorf("lookup: %+v, %v", report.Probes, err)
 		}

@@ -13,6 +13,7 @@ type Status struct {
 	LAN, WAN     int      // devices in the routing tables
 	Reachability string   // "public", "private" or "unknown", from outside
 	Records      int      // records kept for the DHTs
+	Asked        int64    // requests of the DHTs that came since the start
 	Topics       int      // topics listened to
 	Neighbours   int      // devices that pubsub may know
 }
@@ -28,6 +29,7 @@ func (o *Overlay) Status() Status {
 		WAN:          o.names.wan.RoutingTable().Size(),
 		Reachability: "unknown",
 		Records:      o.names.store.count(),
+		Asked:        o.names.asked.Load(),
 		Neighbours:   o.topics.vetted.count(),
 	}
 	if h, ok := o.host.(interface{ Reachability() network.Reachability }); ok {

@@ -219,7 +219,7 @@ func (v outlook) Describe(r identity.Reach) []string { return overlay.Describe(r
 
 // Lookup implements control.Net.
 func (v outlook) Lookup(ctx context.Context, who identity.Address) (control.Lookup, error) {
-	r, err := v.o.Lookup(ctx, who)
+	r, err := v.o.Lookup(ctx, identity.Locator{Address: who})
 	if err != nil {
 		return control.Lookup{}, err
 	}

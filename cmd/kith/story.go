@@ -85,7 +85,7 @@ func (t *tale) introduce(p *actor, more string) {
 func (t *tale) meet(bob, alice *actor) error {
 	t.heading("Bob knows Alice's address, and nothing else")
 	began := time.Now()
-	_, found, err := bob.overlay.Resolve(t.ctx, alice.node.Address())
+	_, found, err := bob.overlay.Resolve(t.ctx, identity.Locator{Address: alice.node.Address()})
 	if err != nil || !found {
 		return t.failure(bob, "alice's record in the DHT", fmt.Sprint("found: ", found, ", error: ", err))
 	}
