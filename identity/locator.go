@@ -27,7 +27,7 @@ func (l Locator) DomainKey() (ed25519.PublicKey, error) {
 	named, overlay := l.Address.DomainKey()
 	switch {
 	case !overlay && l.Domain == nil:
-		return nil, fmt.Errorf("%s: the key of the domain is not known", l.Address)
+		return nil, fmt.Errorf("%s: %w", l.Address, &UnknownDomainError{l.Address.Domain()})
 	case !overlay:
 		if _, err := parsePoint(l.Domain); err != nil {
 			return nil, fmt.Errorf("%s: key of the domain: %w", l.Address, err)

@@ -42,8 +42,7 @@ func (n Name) IsZero() bool { return n.Address.IsZero() }
 // signedName is a name with the octets that were signed.
 type signedName struct {
 	Name
-	statement []byte
-	raw       []byte // statement and signature
+	raw []byte // statement and signature
 }
 
 // isName tells whether what a record held is a name, good or bad, and not a card.
@@ -76,7 +75,7 @@ func parseName(raw []byte, domain ed25519.PublicKey, now time.Time) (signedName,
 	case now.Before(name.Issued.Add(-clockSkew)) || now.After(name.Until.Add(clockSkew)):
 		return signedName{}, fmt.Errorf("name of %s: %w", name.Address.Short(), ErrExpired)
 	}
-	return signedName{name, statement, bytes.Clone(raw)}, nil
+	return signedName{name, bytes.Clone(raw)}, nil
 }
 
 // parseStatement reads DER. What it gives marshals to the same octets.
@@ -156,11 +155,12 @@ func (n Name) sign(domain ed25519.PrivateKey) (signedName, error) {
 		b.AddASN1OctetString(signature)
 	})
 	raw, err := b.Bytes()
-	return signedName{n, statement, raw}, err
+	return signedName{n, raw}, err
 }
 
-// body gives the octets of the record for one slot up to its signature. They follow from the statement, its signature and the slot, so that
-// the member can make them again and the domain need give no more than the signature.
+// body gives the octets of the record for one slot up to its signature. They follow from the signed statement and the slot, so that the member
+// can make them again and the domain need give no more than the signature. The nonce is a hash of all that is encrypted, so one key never
+// encrypts two plaintexts under it.
 func (n signedName) body(b blinding, blinded []byte) ([]byte, error) {
 	day, err := b.start()
 	if err != nil {
@@ -172,13 +172,13 @@ func (n signedName) body(b blinding, blinded []byte) ([]byte, error) {
 	}
 	slot := sha256.Sum256(blinded)
 	var nonce [recordNonce]byte
-	copy(nonce[:], n.hash(nameNonceContext, n.statement, slot))
-	offset := binary.BigEndian.Uint64(n.hash(nameOffsetContext, []byte(n.Address.String()), slot)) % offsetSpan
+	copy(nonce[:], slotHash(nameNonceContext, n.raw, slot))
+	offset := binary.BigEndian.Uint64(slotHash(nameOffsetContext, []byte(n.Address.String()), slot)) % offsetSpan
 	issued := day.Add(-nameLead + time.Duration(n.Serial+offset)*time.Second)
 	return b.sealText(n.Address, blinded, issued, day.Add(recordSpan), nonce, text)
 }
 
-func (n signedName) hash(context string, text []byte, slot [32]byte) []byte {
+func slotHash(context string, text []byte, slot [32]byte) []byte {
 	h := sha256.New()
 	h.Write([]byte(context))
 	h.Write(text)
@@ -186,17 +186,18 @@ func (n signedName) hash(context string, text []byte, slot [32]byte) []byte {
 	return h.Sum(nil)
 }
 
-// presign makes the signature of the record for one slot with the domain key.
-func (n signedName) presign(b blinding, domain ed25519.PrivateKey) ([]byte, error) {
+// seal makes the record for one slot with the domain key. All that a member needs of it is the signature.
+func (n signedName) seal(b blinding, domain ed25519.PrivateKey) (Record, error) {
 	key, err := b.private(domain)
 	if err != nil {
-		return nil, err
+		return Record{}, err
 	}
 	body, err := n.body(b, key.public)
 	if err != nil {
-		return nil, err
+		return Record{}, err
 	}
-	return key.sign(signedPart(body))
+	signature, err := key.sign(signedPart(body))
+	return Record{slotKey(key.public), append(body, signature...)}, err
 }
 
 // record makes the record for one slot from its signature. It fails with [ErrSignature] if the signature is another.
