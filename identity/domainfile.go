@@ -16,7 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"filippo.io/age"
 	"filippo.io/age/armor"
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -104,7 +103,7 @@ func createDomain(path, dns string, pass []byte, work int) (*Domain, error) {
 }
 
 // OpenDomain reads a domain's file. Pass is asked for a passphrase only if the file is under one; nil then fails with [ErrPassphrase], as does a wrong
-// one. A file that others than its owner may read is refused, and so is one that another process has open: [ErrDomainBusy].
+// one; Close clears what it gave. A file that others than its owner may read is refused, and so is one that another process has open: [ErrDomainBusy].
 func OpenDomain(path string, pass func() ([]byte, error)) (*Domain, error) {
 	d, err := openDomain(path, pass, workFactor)
 	if err != nil {
@@ -219,16 +218,18 @@ func (d *Domain) read(pass func() ([]byte, error)) error {
 	if len(text) > maxDomainFile {
 		return fmt.Errorf("larger than %d octets", maxDomainFile)
 	}
-	if bytes.HasPrefix(text, []byte(armor.Header)) {
+	if protected(text) {
 		if pass == nil {
 			return fmt.Errorf("a passphrase is needed: %w", ErrPassphrase)
 		}
-		word, err := pass()
-		if err != nil {
+		if d.pass, err = pass(); err != nil {
 			return fmt.Errorf("passphrase: %w", err)
 		}
-		d.pass = bytes.Clone(word)
-		if text, err = decryptDomain(text, word); err != nil {
+		r, err := decryptReader(armor.NewReader(bytes.NewReader(text)), d.pass)
+		if err != nil {
+			return err
+		}
+		if text, err = io.ReadAll(io.LimitReader(r, maxDomainFile)); err != nil {
 			return err
 		}
 	}
@@ -242,14 +243,9 @@ func (d *Domain) read(pass func() ([]byte, error)) error {
 }
 
 func encryptDomain(text, pass []byte, work int) ([]byte, error) {
-	recipient, err := age.NewScryptRecipient(string(pass))
-	if err != nil {
-		return nil, err
-	}
-	recipient.SetWorkFactor(work)
 	var out bytes.Buffer
 	armored := armor.NewWriter(&out)
-	w, err := age.Encrypt(armored, recipient)
+	w, err := encryptWriter(armored, pass, work)
 	if err != nil {
 		return nil, err
 	}
@@ -258,25 +254,6 @@ func encryptDomain(text, pass []byte, work int) ([]byte, error) {
 		return nil, err
 	}
 	return out.Bytes(), nil
-}
-
-func decryptDomain(text, pass []byte) ([]byte, error) {
-	if len(pass) == 0 {
-		return nil, ErrPassphrase
-	}
-	scrypt, err := age.NewScryptIdentity(string(pass))
-	if err != nil {
-		return nil, err
-	}
-	scrypt.SetMaxWorkFactor(workFactor + 2)
-	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(text)), scrypt)
-	if mismatch := new(age.NoIdentityMatchError); errors.As(err, &mismatch) {
-		return nil, ErrPassphrase
-	}
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(r, maxDomainFile))
 }
 
 // marshal gives the DER form, with the private key in it.

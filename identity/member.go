@@ -265,10 +265,15 @@ func acceptAccount(dir string, grant []byte, pass func() ([]byte, error), now ti
 	if err != nil {
 		return nil, fmt.Errorf("grant for %s: %w", r.address.Short(), err)
 	}
-	var word []byte
+	var word []byte // the new files are to be under the same passphrase
+	defer func() { clear(word) }()
 	remembered := pass
 	if pass != nil {
-		remembered = func() (_ []byte, err error) { word, err = pass(); return word, err }
+		remembered = func() ([]byte, error) {
+			given, err := pass()
+			word = bytes.Clone(given)
+			return given, err
+		}
 	}
 	account, err := readAccount(filepath.Join(dir, requestedDir, accountKey), remembered)
 	if err != nil {
