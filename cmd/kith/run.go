@@ -106,7 +106,7 @@ func (i *instance) open(ctx context.Context, s settings) error {
 	}
 	i.began = i.node.LastEvent()
 	i.server, err = control.New(control.Config{
-		Node: i.node, Net: outlook{i.overlay}, Home: s.home, Version: version(), Log: s.log,
+		Node: i.node, Net: outlook{i.overlay}, Home: s.home, Version: version(), Log: s.log, Snapshot: i.store.Snapshot,
 	})
 	return err
 }

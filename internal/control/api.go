@@ -52,6 +52,7 @@ func (s *Server) register(mux *http.ServeMux) huma.API {
 	s.registerMessages(api)
 	s.registerNetwork(api)
 	s.registerEvents(api)
+	s.registerSnapshot(api)
 	delete(api.OpenAPI().Components.Schemas.Map(), "ErrorModel")
 	delete(api.OpenAPI().Components.Schemas.Map(), "ErrorDetail")
 	return api

@@ -63,6 +63,10 @@ type Config struct {
 	Home    string // the socket is made here; the directory is the owner's alone
 	Version string // of the program
 	Log     *slog.Logger
+
+	// Snapshot copies the store to a new file; it may be called while the
+	// node works.
+	Snapshot func(ctx context.Context, path string) error
 }
 
 // Server serves the API of one node.

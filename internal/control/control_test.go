@@ -62,7 +62,7 @@ func newPerson(t *testing.T, world *nodetest.World, name string) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := New(Config{Node: n, Net: outlook{n}, Home: home, Version: "test"})
+	server, err := New(Config{Node: n, Net: outlook{n}, Home: home, Version: "test", Snapshot: kept.Snapshot})
 	if err != nil {
 		t.Fatal(err)
 	}
