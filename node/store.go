@@ -116,7 +116,7 @@ type SettingStore interface {
 	PutSetting(ctx context.Context, name string, value []byte) error
 }
 
-// DeviceStore keeps the other devices of the owner.
+// DeviceStore keeps the devices of the owner.
 type DeviceStore interface {
 	// PutDevice writes one device whole, but a revoked one stays so, since the
 	// earlier of two moments.
@@ -197,8 +197,10 @@ type repetition struct {
 // another device: change c, with its Kind, Key and Stamp. The write takes that
 // stamp instead of the time; it is refused with ErrOldVersion, whole, if the
 // thing was changed here later than that or, unless wins is set, in the same
-// millisecond. Messages are not refused. Other writes under the context are
-// as ever.
+// millisecond. Of a device and an invitation an old change is not refused: what
+// cannot be undone of it is kept, and if that makes a thing that neither side
+// had, it is a change of now. Messages are united by their status whatever the
+// stamps. Other writes under the context are as ever.
 func Repeat(ctx context.Context, c Change, wins bool) context.Context {
 	return context.WithValue(ctx, repeatKey{}, repetition{c, wins})
 }
@@ -242,13 +244,13 @@ type Trust struct {
 	VerifiedKey           [32]byte          // the account key compared
 }
 
-// Device is another device of the owner, of now or of old.
+// Device is a device of the owner, of now or of old.
 type Device struct {
 	ID      identity.DeviceID
 	Name    string // the owner's, at most 64 octets
 	Card    []byte // DER of its device card, at most 16 KiB
-	Scopes  uint8  // identity.Scopes
-	Account bool   // it holds the account key
+	Scopes  identity.Scopes
+	Account bool // it holds the account key
 	Added   time.Time
 	Revoked time.Time // zero: it is not
 
@@ -261,7 +263,7 @@ type Device struct {
 // Invite is an invitation with a token. The token itself is shown once and not kept.
 type Invite struct {
 	Hash     [32]byte // TokenHash of the token
-	As       string   // audience of those who come with it
+	As       string   // audience of those who come with it, at most 256 octets
 	Note     string   // the owner's own, at most 256 octets
 	Made     time.Time
 	Expires  time.Time // zero: never

@@ -10,6 +10,9 @@ import (
 	"github.com/kith-im/kith/node"
 )
 
+// maxStamp leaves room for stamps above any that another device may give.
+const maxStamp = 1 << 52
+
 // outcome is what a write did to a thing that siblings share.
 type outcome int
 
@@ -54,6 +57,9 @@ func (s *Store) united(ctx context.Context, c node.Change, write func(tx *sql.Tx
 			return err
 		}
 		stamp := given.Stamp.UnixMilli()
+		if stamp < 0 || stamp > maxStamp {
+			return fmt.Errorf("stamp %d of a change is out of range", stamp)
+		}
 		late := known && (stamp < last || stamp == last && !wins)
 		did, err := write(tx, late)
 		switch {
@@ -88,7 +94,7 @@ func logChange(ctx context.Context, tx *sql.Tx, c node.Change, now int64) error 
 	return err
 }
 
-// differs says whether a condition holds for no row: so nothing is as it is to be.
+// differs says whether no row is as it is to be: from is a table and a condition.
 func differs(ctx context.Context, tx *sql.Tx, from string, args ...any) (bool, error) {
 	var differs bool
 	err := tx.QueryRowContext(ctx, "SELECT NOT EXISTS (SELECT 1 FROM "+from+")", args...).Scan(&differs)

@@ -16,7 +16,7 @@ const (
 )
 
 // PutDevice writes one device whole, but a revoked one stays so, since the
-// earlier of two moments.
+// earlier of two moments. A name has at most 64 octets, a card 16 KiB.
 func (s *Store) PutDevice(ctx context.Context, d node.Device) error {
 	if len(d.Name) > maxDeviceName || len(d.Card) > maxDeviceCard {
 		return fmt.Errorf("write device: name of %d octets of at most %d, card of %d of at most %d",

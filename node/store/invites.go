@@ -107,6 +107,9 @@ func (s *Store) scanInvite(r row) (i node.Invite, err error) {
 // errors. What is looked up and compared is the token's hash, so the time it
 // takes tells nothing of the token.
 func (s *Store) UseInvite(ctx context.Context, token [16]byte, by identity.Address, now time.Time) (node.Invite, error) {
+	if by.IsZero() {
+		return node.Invite{}, errors.New("use invitation: by nobody")
+	}
 	hash := node.TokenHash(token)
 	var used node.Invite
 	err := s.logged(ctx, inviteChange(node.Invite{Hash: hash}), func(tx *sql.Tx) (bool, error) {

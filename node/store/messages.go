@@ -109,7 +109,12 @@ func logMessage(ctx context.Context, tx *sql.Tx, m node.Message) error {
 // of the outgoing message m.ID; node.ErrNotFound if there is none.
 func (s *Store) Settle(ctx context.Context, m node.Message) error {
 	err := s.change(ctx, func(tx *sql.Tx) error {
-		old, err := s.message(ctx, tx, "id = ? AND out = 1", m.ID)
+		old := node.Message{Out: true}
+		err := tx.QueryRowContext(ctx, "SELECT person, message_id, status FROM messages WHERE id = ? AND out = 1", m.ID).
+			Scan(s.person(&old.Person), &old.MessageID, &old.Status)
+		if errors.Is(err, sql.ErrNoRows) {
+			return node.ErrNotFound
+		}
 		if err != nil {
 			return err
 		}

@@ -54,18 +54,21 @@ func (s *Store) PutSetting(ctx context.Context, name string, value []byte) error
 	if len(value) > maxSetting {
 		return fmt.Errorf("write setting %s: %d octets, of at most %d", name, len(value), maxSetting)
 	}
-	change := node.Change{Kind: node.SettingChange, Key: name}
-	err := s.logged(ctx, change, func(tx *sql.Tx) (changed bool, err error) {
-		if node.SharedSetting(name) {
-			changed, err = differs(ctx, tx, "settings WHERE name = ? AND value = ?", name, octets(value))
-		}
-		if err != nil {
+	write := func(tx *sql.Tx) (changed bool, err error) {
+		changed, err = differs(ctx, tx, "settings WHERE name = ? AND value = ?", name, octets(value))
+		if err != nil || !changed {
 			return false, err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES (?, ?)
 			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, octets(value))
 		return changed, err
-	})
+	}
+	var err error
+	if node.SharedSetting(name) {
+		err = s.logged(ctx, node.Change{Kind: node.SettingChange, Key: name}, write)
+	} else {
+		err = s.change(ctx, func(tx *sql.Tx) error { _, err := write(tx); return err })
+	}
 	if err != nil {
 		return fmt.Errorf("write setting %s: %w", name, err)
 	}

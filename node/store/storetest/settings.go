@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/kith-im/kith/identity"
 	"github.com/kith-im/kith/node"
 )
 
@@ -97,7 +98,7 @@ func testEveryoneAtOnce(t *testing.T, s node.Store) {
 	ctx := t.Context()
 	fill(t, s)
 	bob, seen, in, out := contact(t, "bob", ""), publication(t, "bob", 3, 0), incoming(t, "bob", "", "hello"), outgoing(t, "bob", "", "hello")
-	asks := watcher(t, "bob")
+	asks, people := watcher(t, "bob"), []identity.Address{address(t, "bob"), address(t, "anna")}
 	jobs := []func(i int) error{
 		func(i int) error { c := bob; c.Name = fmt.Sprint("Bob ", i); return s.PutContact(ctx, c) },
 		func(i int) error { return s.PutWatcher(ctx, asks) },
@@ -117,6 +118,9 @@ func testEveryoneAtOnce(t *testing.T, s node.Store) {
 		func(i int) error { _, err := s.Queued(ctx); return err },
 		func(i int) error { return s.MarkRead(ctx, int64(i)) },
 		func(i int) error { _, err := s.Count(ctx, "boot", 0); return err },
+		func(i int) error { d := device(1); d.Cursor = uint64(i); return s.PutDevice(ctx, d) },
+		func(i int) error { _, err := s.UseInvite(ctx, token(1), people[i%2], at(20)); return err },
+		func(i int) error { _, err := s.Changes(ctx, uint64(i), 100); return err },
 	}
 	var wg sync.WaitGroup
 	for _, job := range jobs {
@@ -129,8 +133,10 @@ func testEveryoneAtOnce(t *testing.T, s node.Store) {
 		})
 	}
 	wg.Wait()
-	same(t, len(must(s.History(ctx, node.Query{}, 1000))(t)), 2+2*rounds)
+	same(t, len(must(s.History(ctx, node.Query{}, 1000))(t)), 3+2*rounds)
 	same(t, len(must(s.Queued(ctx))(t)), 1)
 	same(t, must(s.Count(ctx, "boot", 0))(t), uint64(8+rounds))
 	same(t, must(s.Publications(ctx))(t)[0].Version, node.Version{Boot: 3, Seq: rounds})
+	same(t, must(s.Devices(ctx))(t)[0].Cursor, uint64(rounds))
+	same(t, must(s.Invites(ctx))(t)[0].Used, rounds)
 }

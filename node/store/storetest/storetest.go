@@ -4,6 +4,7 @@ package storetest
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ func Test(t *testing.T, open func(t *testing.T) node.Store) {
 		run  func(*testing.T, node.Store)
 	}{
 		{"Contacts", testContacts},
+		{"ContactTrust", testContactTrust},
 		{"ContactNames", testContactNames},
 		{"ContactsRemoved", testContactsRemoved},
 		{"Watchers", testWatchers},
@@ -42,9 +44,28 @@ func Test(t *testing.T, open func(t *testing.T) node.Store) {
 		{"Text", testText},
 		{"HostileText", testHostileText},
 		{"MarkRead", testMarkRead},
+		{"SetRead", testSetRead},
+		{"PruneDuplicates", testPruneDuplicates},
+		{"Adopt", testAdopt},
+		{"AdoptStatus", testAdoptStatus},
+		{"MessageByKey", testMessageByKey},
+		{"Devices", testDevices},
+		{"DeviceRevoked", testDeviceRevoked},
+		{"Invites", testInvites},
+		{"UseInvite", testUseInvite},
+		{"UseInviteAtOnce", testUseInviteAtOnce},
 		{"Counters", testCounters},
 		{"CountersAtOnce", testCountersAtOnce},
 		{"Settings", testSettings},
+		{"Changes", testChanges},
+		{"ChangePages", testChangePages},
+		{"ChangeStamps", testChangeStamps},
+		{"MessageChanges", testMessageChanges},
+		{"Repeat", testRepeat},
+		{"RepeatRemoval", testRepeatRemoval},
+		{"RepeatUnites", testRepeatUnites},
+		{"RepeatConverges", testRepeatConverges},
+		{"RepeatHostile", testRepeatHostile},
 		{"Cancelled", testCancelled},
 		{"EveryoneAtOnce", testEveryoneAtOnce},
 	}
@@ -101,6 +122,10 @@ func fill(t *testing.T, s node.Store) {
 	_, err = s.Count(ctx, "boot", 7)
 	check(t, err)
 	check(t, s.PutSetting(ctx, "status", []byte("open")))
+	_, _, err = s.Adopt(ctx, adopted(t, "bob", "m5", "hello from the other one"))
+	check(t, err)
+	check(t, s.PutDevice(ctx, device(1)))
+	check(t, s.PutInvite(ctx, invite(1)))
 }
 
 // contents is all that a store can be asked for.
@@ -112,6 +137,9 @@ type contents struct {
 	History      []node.Message
 	Queued       []node.Message
 	Status       []byte
+	Devices      []node.Device
+	Invites      []node.Invite
+	Changes      []node.Change
 }
 
 func snapshot(t *testing.T, s node.Store) (c contents) {
@@ -124,6 +152,9 @@ func snapshot(t *testing.T, s node.Store) (c contents) {
 	c.History = must(s.History(ctx, node.Query{}, 1000))(t)
 	c.Queued = must(s.Queued(ctx))(t)
 	c.Status = must(s.Setting(ctx, "status"))(t)
+	c.Devices = must(s.Devices(ctx))(t)
+	c.Invites = must(s.Invites(ctx))(t)
+	c.Changes = must(s.Changes(ctx, 0, 1000))(t)
 	return c
 }
 
@@ -155,6 +186,18 @@ func testCancelled(t *testing.T, s node.Store) {
 		"Count":          func() error { _, err := s.Count(ctx, "boot", 0); return err },
 		"Setting":        func() error { _, err := s.Setting(ctx, "status"); return err },
 		"PutSetting":     func() error { return s.PutSetting(ctx, "status", []byte("busy")) },
+		"Adopt":          func() error { _, _, err := s.Adopt(ctx, adopted(t, "bob", "m6", "x")); return err },
+		"MessageByKey":   func() error { _, err := s.MessageByKey(ctx, "in bob@example.org m1"); return err },
+		"SetRead":        func() error { return s.SetRead(ctx, 1) },
+		"Prune":          func() error { return s.PruneDuplicates(ctx, at(1<<30)) },
+		"PutDevice":      func() error { return s.PutDevice(ctx, device(2)) },
+		"Devices":        func() error { _, err := s.Devices(ctx); return err },
+		"PutInvite":      func() error { return s.PutInvite(ctx, invite(2)) },
+		"Invites":        func() error { _, err := s.Invites(ctx); return err },
+		"UseInvite":      func() error { _, err := s.UseInvite(ctx, token(1), address(t, "bob"), at(20)); return err },
+		"Changes":        func() error { _, err := s.Changes(ctx, 0, 10); return err },
+		"LastChange":     func() error { _, err := s.LastChange(ctx); return err },
+		"ChangeOf":       func() error { _, _, err := s.ChangeOf(ctx, node.SettingChange, "status"); return err },
 	}
 	for name, call := range calls {
 		if err := call(); !errors.Is(err, context.Canceled) {
@@ -231,9 +274,15 @@ func contact(t *testing.T, local, name string) node.Contact {
 	t.Helper()
 	return node.Contact{
 		Person: address(t, local), Name: name, Added: at(1),
-		Card: signedCard(t), Hint: identity.Reach{0, 1, 255},
+		Card: signedCard(t), Hint: identity.Reach{0, 1, 255}, Token: [16]byte{1, 15: 2}, Approval: [16]byte{3, 15: 4},
+		Trust: node.Trust{
+			Domain: publicKey(1), Account: publicKey(2), NewDomain: publicKey(3), NewAccount: publicKey(4),
+			Verified: at(3), VerifiedKey: [32]byte{5, 31: 6},
+		},
 	}
 }
+
+func publicKey(n byte) ed25519.PublicKey { return ed25519.PublicKey{n, 31: n} }
 
 func watcher(t *testing.T, local string) node.Watcher {
 	t.Helper()
@@ -273,4 +322,34 @@ func outgoing(t *testing.T, local, id, text string) node.Message {
 	m := incoming(t, local, id, text)
 	m.Out, m.Status, m.Next, m.Deadline = true, node.Queued, at(8), at(7*86400)
 	return m
+}
+
+// adopted is an outgoing message that another device delivered.
+func adopted(t *testing.T, local, id, text string) node.Message {
+	t.Helper()
+	m := outgoing(t, local, id, text)
+	m.Device, m.Status, m.Settled, m.Next = identity.DeviceID{9, 19: 8}, node.Delivered, at(9), time.Time{}
+	return m
+}
+
+func device(n byte) node.Device {
+	return node.Device{
+		ID: identity.DeviceID{n, 19: n}, Name: fmt.Sprint("phone ", n), Card: []byte{0x30, n},
+		Scopes: identity.ScopeSend | identity.ScopeRead, Account: true, Added: at(int(n)),
+		Seen: at(10), Cursor: 1<<64 - 1, Acked: 7,
+	}
+}
+
+func token(n byte) [16]byte { return [16]byte{n, 15: n} }
+
+func invite(n byte) node.Invite {
+	return node.Invite{
+		Hash: node.TokenHash(token(n)), As: "contacts", Note: fmt.Sprint("for guest ", n), Made: at(int(n)), Expires: at(100),
+	}
+}
+
+// unlogged is without the change log.
+func unlogged(c contents) contents {
+	c.Changes = nil
+	return c
 }
