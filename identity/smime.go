@@ -2,14 +2,13 @@ package identity
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"mime"
-	"strings"
 	"time"
 
 	"github.com/kith-im/kith/identity/cms"
@@ -41,11 +40,30 @@ func (k *Keys) WriteMultipartSigned(e Entity, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("multipart/signed: %w", err)
 	}
+	return marshalMultipart(part, signature, micalgName(crypto.SHA256)), nil
+}
+
+// Multipart writes s as a multipart/signed MIME object for people without kith: the same signature over the same octets, and the certificates that s
+// carries. [ParseMultipartSigned] reads it.
+func (s Signed) Multipart() ([]byte, error) {
+	if s.IsZero() {
+		return nil, errors.New("multipart/signed: nothing signed")
+	}
+	part, signature, err := cms.Detach(s.raw)
+	if err != nil {
+		return nil, fmt.Errorf("multipart/signed: %w", err)
+	}
+	return marshalMultipart(part, signature, micalgName(s.parsed.Hash())), nil
+}
+
+// marshalMultipart joins an entity and its detached signature. The boundary is random, so it stands in no entity.
+func marshalMultipart(part, signature []byte, micalg string) []byte {
 	var random [16]byte
 	rand.Read(random[:])
 	boundary := "kith-" + hex.EncodeToString(random[:])
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "Content-Type: multipart/signed; protocol=\"%s\"; micalg=sha-256; boundary=\"%s\"\r\n", signatureType, boundary)
+	b.Grow(len(part) + 2*len(signature) + 1024)
+	fmt.Fprintf(&b, "Content-Type: multipart/signed; protocol=\"%s\"; micalg=%s; boundary=\"%s\"\r\n", signatureType, micalg, boundary)
 	fmt.Fprintf(&b, "MIME-Version: 1.0\r\n\r\n--%s\r\n", boundary)
 	b.Write(part)
 	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: %s; name=\"smime.p7s\"\r\n", boundary, signatureType)
@@ -56,41 +74,51 @@ func (k *Keys) WriteMultipartSigned(e Entity, now time.Time) ([]byte, error) {
 		text = text[n:]
 	}
 	fmt.Fprintf(&b, "\r\n--%s--\r\n", boundary)
-	return b.Bytes(), nil
+	return b.Bytes()
 }
 
 // ParseMultipartSigned reads a multipart/signed MIME object of at most 512 KiB with CRLF line ends. The parameter protocol must be quoted, as its
-// value demands. What was signed are the octets of the first part as received, up to and without the CRLF before the boundary. Text before
-// the first boundary is ignored; after the last one only white space is allowed.
+// value demands, and name the type of the second part; micalg, if it is a name we know, must be the digest of the signature (RFC 1847, 2.1). What was
+// signed are the octets of the first part as received, up to and without the CRLF before the boundary. Text before the first boundary is ignored;
+// after the last one only white space is allowed. What two readers could take apart in two ways is refused.
 func ParseMultipartSigned(b []byte) (*Multipart, error) {
+	m, err := parseMultipart(b)
+	if err != nil {
+		return nil, fmt.Errorf("multipart/signed: %w", err)
+	}
+	return m, nil
+}
+
+func parseMultipart(b []byte) (*Multipart, error) {
 	if len(b) > maxMultipart {
-		return nil, fmt.Errorf("multipart/signed of %d octets: at most %d", len(b), maxMultipart)
+		return nil, fmt.Errorf("%d octets: at most %d", len(b), maxMultipart)
 	}
 	header, body, err := cutHeader(b)
 	if err != nil {
-		return nil, fmt.Errorf("multipart/signed: %w", err)
+		return nil, err
 	}
-	typ, params, err := mime.ParseMediaType(header["content-type"])
+	typ, params, err := parseMediaType(header["content-type"])
 	if err != nil || typ != "multipart/signed" {
 		return nil, fmt.Errorf("content type %.80q is not multipart/signed", header["content-type"])
 	}
-	if p := params["protocol"]; !isSignatureType(p) {
-		return nil, fmt.Errorf("multipart/signed: protocol %.80q", p)
-	}
-	if params["micalg"] == "" {
-		return nil, errors.New("multipart/signed: no micalg")
+	protocol := params["protocol"]
+	if !isSignatureType(protocol) {
+		return nil, fmt.Errorf("protocol %.80q", protocol)
 	}
 	part, second, err := cutParts(body, params["boundary"])
 	if err != nil {
-		return nil, fmt.Errorf("multipart/signed: %w", err)
+		return nil, err
 	}
-	signature, err := decodeSignaturePart(second)
+	signature, err := decodeSignaturePart(second, protocol)
 	if err != nil {
-		return nil, fmt.Errorf("multipart/signed: %w", err)
+		return nil, err
 	}
 	parsed, err := cms.ParseSigned(signature)
 	if err != nil {
-		return nil, fmt.Errorf("multipart/signed: %w", err)
+		return nil, err
+	}
+	if err := checkMicalg(params["micalg"], parsed.Hash()); err != nil {
+		return nil, err
 	}
 	return &Multipart{part, parsed}, nil
 }
@@ -103,95 +131,4 @@ func (m *Multipart) Verify(known Known, now time.Time) (*Opened, error) {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
 	return o, nil
-}
-
-func isSignatureType(s string) bool {
-	return strings.EqualFold(s, signatureType) || strings.EqualFold(s, "application/x-pkcs7-signature")
-}
-
-// cutHeader reads MIME header fields up to the blank line, unfolds them, and refuses a field that comes twice.
-func cutHeader(b []byte) (header map[string]string, rest []byte, err error) {
-	raw, _, found := bytes.Cut(b[:min(len(b), maxMultipartHeader)], []byte("\r\n\r\n"))
-	if !found {
-		return nil, nil, fmt.Errorf("no blank line ends the header within %d octets", maxMultipartHeader)
-	}
-	rest = b[len(raw)+4:]
-	unfolded := strings.NewReplacer("\r\n ", " ", "\r\n\t", " ").Replace(string(raw))
-	header = make(map[string]string)
-	for line := range strings.SplitSeq(unfolded, "\r\n") {
-		name, value, found := strings.Cut(line, ":")
-		name = strings.ToLower(name)
-		if _, twice := header[name]; !found || twice || name == "" || strings.ContainsAny(line, "\r\n\x00") {
-			return nil, nil, fmt.Errorf("bad header line %.40q", line)
-		}
-		header[name] = strings.Trim(value, " \t")
-	}
-	return header, rest, nil
-}
-
-// cutParts gives the two parts of a multipart body (RFC 2046, 5.1.1).
-func cutParts(body []byte, boundary string) (first, second []byte, err error) {
-	if boundary == "" || len(boundary) > 70 || !printable(boundary) || strings.HasSuffix(boundary, " ") {
-		return nil, nil, errors.New("bad boundary")
-	}
-	_, rest, last, found := cutDelimiter(append([]byte("\r\n"), body...), boundary)
-	if !found || last {
-		return nil, nil, errors.New("no first part")
-	}
-	first, rest, last, found = cutDelimiter(rest, boundary)
-	if !found || last {
-		return nil, nil, errors.New("no second part")
-	}
-	second, rest, last, found = cutDelimiter(rest, boundary)
-	if !found || !last {
-		return nil, nil, errors.New("second part is not the last one")
-	}
-	if len(bytes.Trim(rest, " \t\r\n")) > 0 {
-		return nil, nil, errors.New("text after the last boundary")
-	}
-	return first, second, nil
-}
-
-// cutDelimiter cuts at the first delimiter line; last tells whether it is the closing one. Only a whole line is a delimiter.
-func cutDelimiter(b []byte, boundary string) (before, after []byte, last, found bool) {
-	delimiter := []byte("\r\n--" + boundary)
-	for from := 0; ; {
-		i := bytes.Index(b[from:], delimiter)
-		if i < 0 {
-			return nil, nil, false, false
-		}
-		start := from + i
-		line := b[start+len(delimiter):]
-		from = start + len(delimiter)
-		if line, last = bytes.CutPrefix(line, []byte("--")); last {
-			line = bytes.TrimLeft(line, " \t")
-			if len(line) == 0 || bytes.HasPrefix(line, []byte("\r\n")) {
-				return b[:start], line, true, true
-			}
-			continue
-		}
-		if line, found = bytes.CutPrefix(bytes.TrimLeft(line, " \t"), []byte("\r\n")); found {
-			return b[:start], line, false, true
-		}
-	}
-}
-
-// decodeSignaturePart gives the DER in the second part.
-func decodeSignaturePart(part []byte) ([]byte, error) {
-	header, body, err := cutHeader(part)
-	if err != nil {
-		return nil, fmt.Errorf("signature part: %w", err)
-	}
-	if typ, _, err := mime.ParseMediaType(header["content-type"]); err != nil || !isSignatureType(typ) {
-		return nil, fmt.Errorf("signature part: content type %.80q", header["content-type"])
-	}
-	if !strings.EqualFold(header["content-transfer-encoding"], "base64") || len(body) > maxSignatureText {
-		return nil, fmt.Errorf("signature part: want base64 of at most %d octets", maxSignatureText)
-	}
-	text := strings.NewReplacer("\r\n", "", " ", "", "\t", "").Replace(string(body))
-	der, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || strings.ContainsAny(text, "\r\n") {
-		return nil, errors.New("signature part: bad base64")
-	}
-	return der, nil
 }

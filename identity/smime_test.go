@@ -93,6 +93,9 @@ func FuzzParseMultipartSigned(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(raw)
+	for _, boundary := range []string{"b", "-", "a b"} {
+		f.Add([]byte(multipart(f, "hello\r\n--", boundary)))
+	}
 	f.Add([]byte("Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=a; boundary=b\r\n\r\n--b\r\n\r\n--b\r\n\r\n--b--"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := ParseMultipartSigned(b)

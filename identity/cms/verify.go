@@ -262,6 +262,12 @@ func (s *Signed) SignerKeyID() []byte {
 	return s.signer.keyID
 }
 
+// Hash returns the digest algorithm of the signature: crypto.SHA256 or
+// crypto.SHA512.
+func (s *Signed) Hash() crypto.Hash {
+	return s.scheme.hash()
+}
+
 // Verify checks that the key in cert signed Content. It returns ErrSigner if
 // the signature names another certificate or cert has a key usage without
 // digital signatures (RFC 8550 section 4.4.2), ErrUnsupported if the kind of key
