@@ -144,7 +144,7 @@ func (c SignedCard) IsZero() bool { return c.card == nil }
 func (c SignedCard) Records() []Record { return c.records }
 
 // WithRecords gives the same card with records made elsewhere by its account, for a device that cannot make them. It refuses records that are not of
-// this card, or not good at now.
+// this card or the person's name, and leaves those out that are not good at now.
 func (c SignedCard) WithRecords(records []Record, now time.Time) (SignedCard, error) {
 	if c.IsZero() {
 		return SignedCard{}, errors.New("records of no card")
@@ -152,17 +152,23 @@ func (c SignedCard) WithRecords(records []Record, now time.Time) (SignedCard, er
 	if len(records) > 4*slotsPerDay {
 		return SignedCard{}, fmt.Errorf("%d records of one card: at most %d", len(records), 4*slotsPerDay)
 	}
-	l := c.card.Locator()
+	member := c.card.Locator()
+	c.records = nil
 	for _, r := range records {
-		found, err := OpenRecord(l, r.Key, r.Value, now)
-		if err != nil {
-			return SignedCard{}, err
+		found, err := OpenRecord(member, r.Key, r.Value, now)
+		if err != nil { // of a member's name perhaps, in the slots of the domain's key
+			found, err = OpenRecord(Locator{Address: member.Address, Domain: member.Domain}, r.Key, r.Value, now)
 		}
-		if !found.Card.IsZero() && !bytes.Equal(found.Card.raw, c.raw) {
+		switch {
+		case errors.Is(err, ErrExpired):
+			continue
+		case err != nil:
+			return SignedCard{}, err
+		case !found.Card.IsZero() && !bytes.Equal(found.Card.raw, c.raw):
 			return SignedCard{}, errors.New("record of another card")
 		}
+		c.records = append(c.records, r)
 	}
-	c.records = records
 	return c, nil
 }
 

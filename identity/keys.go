@@ -164,7 +164,8 @@ type CardDraft struct {
 	Revoked []DeviceID   // devices that never come back; at most 64
 }
 
-// SignCard makes the card of the principal and its records in the DHT for the UTC day of now and the next. Others whose certificates are not valid at now, or
+// SignCard makes the card of the principal and its records in the DHT for the UTC day of now and the next, with those of the name for a member of a domain as
+// long as there are any ([Keys.NameRecords] tells until when). Others whose certificates are not valid at now, or
 // who are revoked, are left out. Call [Keys.Rotate] first: it fails with [ErrExpired] when this device's certificates are not valid at now, and with
 // [ErrNotAdministrator] on a device without the account key.
 func (k *Keys) SignCard(d CardDraft, now time.Time) (SignedCard, error) {
@@ -206,6 +207,11 @@ func (k *Keys) SignCard(d CardDraft, now time.Time) (SignedCard, error) {
 	if signed.records, err = records(signed, k.account, now); err != nil {
 		return SignedCard{}, fmt.Errorf("card: %w", err)
 	}
+	names, _, err := k.NameRecords(now)
+	if err != nil && !errors.Is(err, ErrExpired) { // who knows the account key finds the card without a name
+		return SignedCard{}, fmt.Errorf("card: %w", err)
+	}
+	signed.records = append(signed.records, names...)
 	return signed, nil
 }
 

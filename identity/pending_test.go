@@ -349,6 +349,35 @@ func TestDeviceCardBytes(t *testing.T) {
 	}
 }
 
+// TestWithRecords: a device without the account key announces what its sibling made, and nothing else.
+func TestWithRecords(t *testing.T) {
+	alice, mallory := mustNew(t, "alice"), mustNew(t, "mallory")
+	card := mustCard(t, alice, 1)
+	bare, err := ParseSignedCard(card.Bytes(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with, err := bare.WithRecords(card.Records(), testTime.Add(time.Minute))
+	if err != nil || len(with.Records()) != 2*slotsPerDay || len(bare.Records()) != 0 {
+		t.Fatalf("%d records: %v", len(with.Records()), err)
+	}
+	for name, records := range map[string][]Record{
+		"of another person": mustCard(t, mallory, 1).Records(),
+		"of another card":   mustCard(t, alice, 2).Records(),
+		"under another key": {{card.Records()[0].Key, card.Records()[1].Value}},
+		"too many":          make([]Record, 4*slotsPerDay+1),
+		"altered":           {{card.Records()[0].Key, bytes.Repeat([]byte{1}, 2048)}},
+		"of nothing at all": {{}},
+	} {
+		if c, err := bare.WithRecords(records, testTime); err == nil || !c.IsZero() {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if with, err = bare.WithRecords(card.Records(), testTime.Add(72*time.Hour)); err != nil || len(with.Records()) != 0 {
+		t.Errorf("old records: %d, %v", len(with.Records()), err)
+	}
+}
+
 func FuzzParseGrant(f *testing.F) {
 	k, err := New("alice", testTime)
 	if err != nil {
