@@ -1,0 +1,671 @@
+package identity
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// testDomain is the domain key of all vectors: its seed is the SHA-256 of "kith test domain".
+func testDomain() ed25519.PrivateKey {
+	seed := sha256.Sum256([]byte("kith test domain"))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+// testName states that alice under the domain of the vectors has the account key of the vectors.
+func testName(t testing.TB, local string) Name {
+	t.Helper()
+	a, err := NewAddress(local, testDomain().Public().(ed25519.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Name{a, testAccount().Public().(ed25519.PublicKey), 7, testTime, testTime.Add(30 * day)}
+}
+
+func mustName(t testing.TB, n Name) signedName {
+	t.Helper()
+	signed, err := n.sign(testDomain())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+func mustSeal(t testing.TB, n signedName, b blinding) Record {
+	t.Helper()
+	r, err := n.seal(b, testDomain())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestName(t *testing.T) {
+	for name, want := range map[string]Name{
+		"member":    testName(t, "alice"),
+		"expired":   {Address: testName(t, "alice").Address, Serial: 1, Issued: testTime, Until: testTime.Add(time.Second)},
+		"last":      {testName(t, "alice").Address, testName(t, "alice").Account, maxNameSerial, testTime, noExpiry},
+		"quoted":    testName(t, "fred flint"),
+		"longest":   testName(t, strings.Repeat("#", maxLocal)),
+		"in a zone": {mustAddress(t, "fred@example.com"), testName(t, "alice").Account, 1, testTime, testTime.Add(day)},
+	} {
+		signed := mustName(t, want)
+		got, err := parseName(signed.raw, testDomain().Public().(ed25519.PublicKey), testTime)
+		if diff := cmp.Diff(want, got.Name, cmp.AllowUnexported(Address{})); err != nil || diff != "" || !bytes.Equal(got.raw, signed.raw) {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+		if isName(mustCard(t, mustNew(t, "alice"), 1).Bytes()) || !isName(signed.raw) || isName(nil) {
+			t.Error("a name is not told from a card")
+		}
+	}
+}
+
+// TestNameRefused offers names that are not, not now, or not in the one form that there is.
+func TestNameRefused(t *testing.T) {
+	good := testName(t, "alice")
+	domain := testDomain()
+	// statement writes what may not be stated, with fields added at the end.
+	statement := func(change func(*Name), more ...byte) []byte {
+		n := good
+		if change != nil {
+			change(&n)
+		}
+		var b cryptobyte.Builder
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1Int64(1)
+			b.AddASN1(cbasn1.UTF8String, func(b *cryptobyte.Builder) { b.AddBytes([]byte(n.Address.local + "@" + n.Address.domain)) })
+			b.AddASN1Uint64(n.Serial)
+			b.AddASN1GeneralizedTime(n.Issued)
+			b.AddASN1GeneralizedTime(n.Until)
+			if n.Account != nil {
+				b.AddASN1(cbasn1.Tag(0).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(n.Account) })
+			}
+			b.AddBytes(more)
+		})
+		return b.BytesOrPanic()
+	}
+	wrap := func(statement []byte, key ed25519.PrivateKey, context string) []byte {
+		var b cryptobyte.Builder
+		b.AddASN1(nameTag, func(b *cryptobyte.Builder) {
+			b.AddASN1OctetString(statement)
+			b.AddASN1OctetString(ed25519.Sign(key, append([]byte(context), statement...)))
+		})
+		return b.BytesOrPanic()
+	}
+	sign := func(change func(*Name), more ...byte) []byte { return wrap(statement(change, more...), domain, nameContext) }
+	if _, err := parseName(sign(nil), domain.Public().(ed25519.PublicKey), testTime); err != nil {
+		t.Fatal(err)
+	}
+	version := statement(nil)
+	version[4] = 2
+	for name, test := range map[string]struct {
+		raw  []byte
+		want error // nil: any
+	}{
+		"empty":               {nil, nil},
+		"a card":              {mustCard(t, mustNew(t, "alice"), 1).Bytes(), nil},
+		"only a statement":    {statement(nil), nil},
+		"octets behind":       {append(sign(nil), 0), nil},
+		"field behind":        {sign(nil, 0x05, 0x00), nil},
+		"version 2":           {wrap(version, domain, nameContext), nil},
+		"huge":                {append(sign(nil), make([]byte, maxName)...), nil},
+		"another key":         {wrap(statement(nil), testAccount(), nameContext), ErrSignature},
+		"another context":     {wrap(statement(nil), domain, cardContext), ErrSignature},
+		"serial 0":            {sign(func(n *Name) { n.Serial = 0 }), nil},
+		"serial 3601":         {sign(func(n *Name) { n.Serial = maxNameSerial + 1 }), nil},
+		"serial of 64 bits":   {sign(func(n *Name) { n.Serial = 1<<64 - 1 }), nil},
+		"ends as it begins":   {sign(func(n *Name) { n.Until = n.Issued }), nil},
+		"is over":             {sign(func(n *Name) { n.Issued, n.Until = n.Issued.Add(-day), n.Issued.Add(-11 * time.Minute) }), ErrExpired},
+		"is to come":          {sign(func(n *Name) { n.Issued = n.Issued.Add(11 * time.Minute) }), ErrExpired},
+		"key of 31 octets":    {sign(func(n *Name) { n.Account = n.Account[:31] }), nil},
+		"no key":              {sign(func(n *Name) { n.Account = ed25519.PublicKey{} }), nil},
+		"key of small order":  {sign(func(n *Name) { n.Account = append([]byte{1}, make([]byte, 31)...) }), nil},
+		"key of the domain":   {sign(func(n *Name) { n.Account = domain.Public().(ed25519.PublicKey) }), nil},
+		"no address":          {sign(func(n *Name) { n.Address = Address{} }), nil},
+		"upper case domain":   {sign(func(n *Name) { n.Address.domain = strings.ToUpper(n.Address.domain) }), nil},
+		"escaped letter":      {sign(func(n *Name) { n.Address.local = "%61lice" }), nil},
+		"an address with im:": {sign(func(n *Name) { n.Address.local = "im:alice" }), nil},
+	} {
+		if n, err := parseName(test.raw, domain.Public().(ed25519.PublicKey), testTime); err == nil || !n.IsZero() || test.want != nil && !errors.Is(err, test.want) {
+			t.Errorf("%s: %+v, %v", name, n.Name, err)
+		}
+	}
+	raw := mustName(t, good).raw
+	for i := range raw {
+		altered := bytes.Clone(raw)
+		altered[i] ^= 1 << (i % 8)
+		if _, err := parseName(altered, domain.Public().(ed25519.PublicKey), testTime); err == nil {
+			t.Errorf("octet %d altered and accepted", i)
+		}
+	}
+	for _, n := range []Name{{}, {Address: good.Address, Serial: 1}, {Address: good.Address, Issued: testTime, Until: testTime.Add(1)}} {
+		if _, err := n.sign(domain); err == nil {
+			t.Errorf("signed %+v", n)
+		}
+	}
+}
+
+// TestNameOfAnotherDomain holds domains to be independent of each other, R2779-2.1.4: the key of one says nothing about an address of another, in
+// whatever form it tries.
+func TestNameOfAnotherDomain(t *testing.T) {
+	x, y := mustDomain(t, "", ""), mustDomain(t, "", "")
+	k := mustMember(t, x, "fred") // while nothing of y is there to ask
+	names, _, err := k.NameRecords(testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := Locator{Address: k.Address()}
+	name := Name{k.Address(), testAccount().Public().(ed25519.PublicKey), 9, testTime, testTime.Add(day)}
+	signed, err := name.sign(y.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := blinding{k.Address().local, utcDay(testTime), 0}
+	foreign, err := signed.seal(b, y.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckRecord(foreign.Key, foreign.Value, testTime); err != nil {
+		t.Fatal(err)
+	}
+	if foreign.Key == names[0].Key {
+		t.Error("two domains have the same slot")
+	}
+	if found, err := OpenRecord(l, foreign.Key, foreign.Value, testTime); err == nil {
+		t.Errorf("R2779-2.1.4: %+v", found)
+	}
+	if err := CheckRecord(names[0].Key, foreign.Value, testTime); err == nil {
+		t.Error("R2779-2.1.4: a record by y is stored in a slot of x")
+	}
+	// Even in a slot of x, sealed by x, the statement must be x's own.
+	sealed, err := signed.seal(b, x.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenRecord(l, sealed.Key, sealed.Value, testTime); !errors.Is(err, ErrSignature) {
+		t.Errorf("R2779-2.1.4: a statement by y in a record by x: %v", err)
+	}
+	// And y, asked for an address of its own, cannot state one of x, nor x for another of its addresses.
+	for _, locator := range []Locator{{Address: mustAddress(t, "fred@"+y.Name())}, {Address: mustAddress(t, "wilma@"+x.Name())}} {
+		key := y.key
+		if locator.Address.domain == x.Name() {
+			key = x.key
+		}
+		n, err := name.sign(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Address = locator.Address // seals for it what states another
+		r, err := n.seal(blinding{locator.Address.local, utcDay(testTime), 0}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenRecord(locator, r.Key, r.Value, testTime); err == nil {
+			t.Errorf("R2779-2.1.4: a name of %s for %s", name.Address.Short(), locator.Address.Short())
+		}
+	}
+	if _, err := y.Enrol(nil, Enrolment{Local: "fred", Until: testTime.Add(day)}, testTime); err == nil {
+		t.Error("R2779-2.1.4: y renews a member of x")
+	}
+	// A DNS domain is whose key the zone has: the other key finds nothing.
+	dns := mustDomain(t, "example.com", "")
+	member := mustMember(t, dns, "fred")
+	if names, _, err = member.NameRecords(testTime); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []ed25519.PublicKey{x.Key(), nil} {
+		if _, err := OpenRecord(Locator{Address: member.Address(), Domain: key}, names[0].Key, names[0].Value, testTime); err == nil {
+			t.Error("R2779-2.1.4: a name of a DNS domain by a key that is not the zone's")
+		}
+	}
+	if _, err := ParseSignedCard(mustCard(t, member, 1).Bytes(), func(string) ed25519.PublicKey { return x.Key() }); err == nil {
+		t.Error("R2779-2.1.4: a card of a DNS domain by a key that is not the zone's")
+	}
+}
+
+// TestAccountSlots holds what is in the slots of an account key to be its own card.
+func TestAccountSlots(t *testing.T) {
+	d := mustDomain(t, "", "")
+	fred := mustMember(t, d, "fred")
+	l := fred.Locator()
+	b := blinding{"fred", utcDay(testTime), 0}
+	_, other, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	card := mustCard(t, fred, 1)
+	elsewhere, err := b.sealRecord(card, other, testTime, [recordNonce]byte{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	thief := Locator{l.Address, nil, other.Public().(ed25519.PublicKey)}
+	if _, err := OpenRecord(thief, elsewhere.Key, elsewhere.Value, testTime); err == nil {
+		t.Error("a card in a slot of another account key")
+	}
+	inDomain, err := b.sealRecord(card, d.key, testTime, [recordNonce]byte{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenRecord(Locator{Address: l.Address}, inDomain.Key, inDomain.Value, testTime); err == nil {
+		t.Error("a member's card in a slot of the domain key")
+	}
+	name, err := Name{l.Address, l.Account, 1, testTime, testTime.Add(day)}.sign(d.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := name.seal(b, fred.account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenRecord(l, r.Key, r.Value, testTime); err == nil {
+		t.Error("a name in a slot of the account key")
+	}
+	for name, bad := range map[string]Locator{
+		"nobody":                 {},
+		"another domain key":     {Address: l.Address, Domain: l.Account},
+		"account of small order": {Address: l.Address, Account: append([]byte{1}, make([]byte, 31)...)},
+		"short account":          {Address: l.Address, Account: l.Account[:31]},
+		"short domain":           {Address: mustAddress(t, "fred@example.com"), Domain: l.Domain[:31]},
+	} {
+		if keys, err := RecordKeys(bad, testTime); err == nil || keys != [3]string{} {
+			t.Errorf("%s: slots %v", name, keys)
+		}
+		if _, err := OpenRecord(bad, r.Key, r.Value, testTime); err == nil {
+			t.Errorf("%s: opened", name)
+		}
+	}
+}
+
+// TestNameNonce holds the nonces of names apart: under one key of AES-GCM, which is that of a slot, no two plaintexts have the same.
+func TestNameNonce(t *testing.T) {
+	n := testName(t, "alice")
+	b := blinding{"alice", utcDay(testTime), 1}
+	nonces := map[string]string{}
+	note := func(r Record) {
+		text := fmt.Sprintf("%x", sha256.Sum256(r.Value[recordHead+recordNonce:len(r.Value)-ed25519.SignatureSize]))
+		nonce := string(r.Value[recordHead : recordHead+recordNonce])
+		if known, ok := nonces[nonce]; ok && known != text {
+			t.Fatal("two texts under one nonce")
+		}
+		nonces[nonce] = text
+	}
+	for serial := range uint64(300) {
+		n.Serial = serial + 1
+		n.Issued = testTime // the same but for the serial
+		signed := mustName(t, n)
+		note(mustSeal(t, signed, b))
+		note(mustSeal(t, signed, b)) // the same octets once more
+		// A signer that is not deterministic would sign one statement in two ways.
+		signed.raw = append(bytes.Clone(signed.raw[:len(signed.raw)-1]), signed.raw[len(signed.raw)-1]^1)
+		note(mustSeal(t, signed, b))
+	}
+	if len(nonces) != 600 {
+		t.Errorf("%d nonces for 600 texts", len(nonces))
+	}
+	one := mustSeal(t, mustName(t, n), b)
+	for _, other := range []blinding{{"alice", b.day, 0}, {"alice", "2026-11-21", 1}} {
+		if r := mustSeal(t, mustName(t, n), other); bytes.Equal(r.Value[recordHead:recordHead+recordNonce], one.Value[recordHead:recordHead+recordNonce]) {
+			t.Error("two slots have the same nonce")
+		}
+	}
+}
+
+// TestNameRises holds a later name to a later visible issue time in each slot, by which nodes choose.
+func TestNameRises(t *testing.T) {
+	n := testName(t, "alice")
+	b := blinding{"alice", utcDay(testTime), 2}
+	midnight := testTime.Truncate(day)
+	n.Serial = 0
+	var before Record
+	for _, serial := range []uint64{1, 2, 3, 500, 3599, 3600} {
+		n.Serial = serial
+		r := mustSeal(t, mustName(t, n), b)
+		if before.Value != nil && CompareRecords(r.Value, before.Value) <= 0 {
+			t.Errorf("serial %d does not win", serial)
+		}
+		before = r
+		issued, expires := recordTimes(r.Value)
+		from := midnight.Add(-nameLead)
+		if issued < uint64(from.Unix())+serial || issued >= uint64(from.Unix())+serial+offsetSpan || expires != uint64(midnight.Add(25*time.Hour).Unix()) {
+			t.Errorf("serial %d: from %d to %d", serial, issued, expires)
+		}
+		for at, want := range map[time.Duration]bool{-day: false, -21 * time.Hour: true, 0: true, 25*time.Hour + 10*time.Minute: true, 25*time.Hour + 11*time.Minute: false} {
+			if err := CheckRecord(r.Key, r.Value, midnight.Add(at)); (err == nil) != want {
+				t.Errorf("serial %d at %s: %v", serial, at, err)
+			}
+		}
+	}
+}
+
+// TestNameLooksLikeCard holds a name to have the size of most cards, and to show a storing node nothing else that a card would not: nobody can tell by
+// size or form whether a slot is of somebody's own domain, or of a member.
+func TestNameLooksLikeCard(t *testing.T) {
+	d := mustDomain(t, "", "")
+	member, own := mustMember(t, d, "fred"), mustNew(t, "fred")
+	names, _, err := member.NameRecords(testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := slices.Concat(names, mustCard(t, member, 1).Records(), mustCard(t, own, 1).Records())
+	for _, local := range []string{"a", strings.Repeat("#", maxLocal)} {
+		n := testName(t, local)
+		all = append(all, mustSeal(t, mustName(t, n), blinding{n.Address.local, utcDay(testTime), 0}))
+		n.Account = nil // expired
+		all = append(all, mustSeal(t, mustName(t, n), blinding{n.Address.local, utcDay(testTime), 0}))
+		n.Address = mustAddress(t, n.Address.local+"@"+strings.Repeat("a.", 125)+"com")
+		all = append(all, mustSeal(t, mustName(t, n), blinding{n.Address.local, utcDay(testTime), 0}))
+	}
+	for i, r := range all {
+		if err := CheckRecord(r.Key, r.Value, testTime); err != nil {
+			t.Errorf("record %d: %v", i, err)
+		}
+		if len(r.Value) != leastRecord || r.Value[0] != recordVersion {
+			t.Errorf("record %d: %d octets", i, len(r.Value))
+		}
+		for _, known := range []string{"fred", member.Address().Domain(), string(d.Key()), string(member.accountKey()), string(own.accountKey())} {
+			if bytes.Contains(r.Value, []byte(known)) {
+				t.Errorf("record %d shows %q", i, known)
+			}
+		}
+	}
+}
+
+// TestSlotsUnlinkable compares what storing nodes see of the slots of one member, over days and salts: nothing but what all records of a day share.
+func TestSlotsUnlinkable(t *testing.T) {
+	signed := mustName(t, testName(t, "alice"))
+	var all []Record
+	offsets := map[uint64]int{}
+	for d := range 30 {
+		today := testTime.Truncate(day).Add(time.Duration(d) * day)
+		for salt := range byte(slotsPerDay) {
+			r := mustSeal(t, signed, blinding{"alice", utcDay(today), salt})
+			issued, _ := recordTimes(r.Value)
+			offsets[issued-uint64(today.Add(-nameLead).Unix())]++
+			all = append(all, r)
+		}
+	}
+	if len(offsets) < 60 {
+		t.Errorf("90 slots show %d times within their day", len(offsets))
+	}
+	windows := map[string]int{}
+	for i, r := range all {
+		visible := slices.Concat(r.Value[1:33], r.Value[recordHead:])
+		for at := 0; at+8 <= len(visible); at++ {
+			window := string(visible[at : at+8])
+			if other, ok := windows[window]; ok && other != i {
+				t.Fatalf("records %d and %d have eight octets in common", other, i)
+			}
+			windows[window] = i
+		}
+		if other := all[(i+1)%len(all)]; other.Key[6:10] == r.Key[6:10] {
+			t.Errorf("slots %s and %s", r.Key, other.Key)
+		}
+	}
+}
+
+// TestManyMembers holds thousands of local parts of one domain to distinct slots, all of them found by nobody but who knows the local part.
+func TestManyMembers(t *testing.T) {
+	domain := testDomain().Public().(ed25519.PublicKey)
+	slots := map[string]bool{}
+	const members = 5000
+	for i := range members {
+		blinded, err := blinding{fmt.Sprintf("member%d", i), utcDay(testTime), byte(i % slotsPerDay)}.public(domain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slots[slotKey(blinded)] = true
+	}
+	if len(slots) != members {
+		t.Errorf("%d slots for %d members", len(slots), members)
+	}
+	n := testName(t, "member1")
+	r := mustSeal(t, mustName(t, n), blinding{"member1", utcDay(testTime), 0})
+	l := Locator{Address: testName(t, "member2").Address}
+	if _, err := OpenRecord(l, r.Key, r.Value, testTime); err == nil {
+		t.Error("another member's record opened")
+	}
+}
+
+// TestDayChange runs publishers, storing nodes and readers whose clocks differ by up to ten minutes over two changes of the day: whoever looks, at
+// whatever minute, finds what is stored.
+func TestDayChange(t *testing.T) {
+	d := mustDomain(t, "", "")
+	fred := mustMember(t, d, "fred")
+	name, card := Locator{Address: fred.Address()}, fred.Locator()
+	clocks := []time.Duration{-clockSkew, 0, clockSkew}
+	start := testTime.Truncate(day).Add(22 * time.Hour)
+	for _, skew := range clocks {
+		stored := map[string][]byte{}
+		for at := time.Duration(0); at <= 28*time.Hour; at += 10 * time.Minute {
+			now := start.Add(at)
+			if at%time.Hour == 0 {
+				signed, err := fred.SignCard(CardDraft{Serial: uint64(at/time.Hour) + 1}, now.Add(skew))
+				if err != nil {
+					t.Fatal(err)
+				}
+				names, _, err := fred.NameRecords(now.Add(skew))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range append(names, signed.Records()...) {
+					if err := CheckRecord(r.Key, r.Value, now); err != nil {
+						t.Fatalf("publisher %s off at %s: %v", skew, now, err)
+					}
+					stored[r.Key] = r.Value
+				}
+			}
+			if toMidnight := now.Sub(now.Round(day)).Abs(); toMidnight > 30*time.Minute && at%(3*time.Hour) != 0 {
+				continue
+			}
+			for _, reader := range clocks {
+				seen := now.Add(reader)
+				for _, l := range []Locator{name, card} {
+					keys, err := RecordKeys(l, seen)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, key := range keys {
+						if _, err := OpenRecord(l, key, stored[key], seen.Add(-reader)); err != nil {
+							t.Fatalf("publisher %s, reader %s off at %s: %v", skew, reader, now, err)
+						}
+						b, err := findBlinding("fred", l.mustSlot(t), stored[key][1:33], seen)
+						if err != nil || b.day != utcDay(seen) {
+							t.Fatalf("slot of %s found as of %s: %v", utcDay(seen), b.day, err)
+						}
+					}
+				}
+			}
+		}
+	}
+	if _, err := findBlinding("fred", card.Account, make([]byte, 32), testTime); err == nil {
+		t.Error("found the slot of nobody")
+	}
+}
+
+func (l Locator) mustSlot(t *testing.T) ed25519.PublicKey {
+	t.Helper()
+	key, err := l.slotKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func FuzzParseName(f *testing.F) {
+	domain := testDomain()
+	f.Add(mustName(f, testName(f, "alice")).raw)
+	n := testName(f, "fred flint")
+	n.Account = nil
+	f.Add(mustName(f, n).raw)
+	f.Add([]byte{0xa1, 0x00})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		got, err := parseName(raw, domain.Public().(ed25519.PublicKey), testTime)
+		if err == nil {
+			again, err := got.Name.sign(domain)
+			if err != nil || !bytes.Equal(again.raw, raw) {
+				t.Fatalf("%x signed again: %x, %v", raw, again.raw, err)
+			}
+		} else if !got.IsZero() || got.raw != nil {
+			t.Fatal("a name beside an error")
+		}
+	})
+}
+
+// FuzzParseStatement reaches what is behind the signature.
+func FuzzParseStatement(f *testing.F) {
+	for _, n := range []Name{testName(f, "alice"), testName(f, "fred flint"), {Address: testName(f, "a").Address, Serial: 1, Issued: testTime, Until: noExpiry}} {
+		statement, err := n.marshal()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(statement)
+	}
+	f.Add([]byte{0x30, 0x03, 0x02, 0x01, 0x02})
+	f.Fuzz(func(t *testing.T, statement []byte) {
+		n, err := parseStatement(statement)
+		if err != nil {
+			if !n.IsZero() {
+				t.Fatal("a name beside an error")
+			}
+			return
+		}
+		again, err := n.marshal()
+		if err != nil || !bytes.Equal(again, statement) {
+			t.Fatalf("%x, %v", again, err)
+		}
+	})
+}
+
+func FuzzParsePresigned(f *testing.F) {
+	domain := testDomain().Public().(ed25519.PublicKey)
+	signed := mustName(f, testName(f, "alice"))
+	p := presigned{signed, testTime.Truncate(day), bytes.Repeat([]byte{7}, signaturesADay)}
+	der, err := p.marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(der)
+	f.Add(der[:len(der)-1])
+	f.Fuzz(func(t *testing.T, der []byte) {
+		p, err := parsePresigned(der, domain, testTime)
+		if err != nil {
+			if p.signatures != nil {
+				t.Fatal("names beside an error")
+			}
+			return
+		}
+		if again, err := p.marshal(); err != nil || !bytes.Equal(again, der) {
+			t.Fatalf("%x, %v", again, err)
+		}
+	})
+}
+
+func TestParsePresignedHostile(t *testing.T) {
+	domain := testDomain().Public().(ed25519.PublicKey)
+	signed := mustName(t, testName(t, "alice"))
+	write := func(version int64, first string, signatures int, more ...byte) []byte {
+		var b cryptobyte.Builder
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1Int64(version)
+			b.AddBytes(signed.raw)
+			b.AddASN1(cbasn1.UTF8String, func(b *cryptobyte.Builder) { b.AddBytes([]byte(first)) })
+			b.AddASN1OctetString(make([]byte, signatures))
+			b.AddBytes(more)
+		})
+		return b.BytesOrPanic()
+	}
+	for name, test := range map[string]struct {
+		der  []byte
+		good bool
+	}{
+		"one day":        {write(1, "2026-11-20", signaturesADay), true},
+		"300 days":       {write(1, "2026-11-20", maxNameDays*signaturesADay), true},
+		"301 days":       {write(1, "2026-11-20", (maxNameDays+1)*signaturesADay), false},
+		"no day":         {write(1, "2026-11-20", 0), false},
+		"part of a day":  {write(1, "2026-11-20", signaturesADay-1), false},
+		"version 2":      {write(2, "2026-11-20", signaturesADay), false},
+		"no such day":    {write(1, "2026-11-31", signaturesADay), false},
+		"day of 5 years": {write(1, "12026-11-20", signaturesADay), false},
+		"more":           {write(1, "2026-11-20", signaturesADay, 5, 0), false},
+		"empty":          {nil, false},
+	} {
+		p, err := parsePresigned(test.der, domain, testTime)
+		if (err == nil) != test.good {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil {
+			continue
+		}
+		if _, err := p.records(testTime, domain); !errors.Is(err, ErrSignature) {
+			t.Errorf("%s: records from signatures that are none: %v", name, err)
+		}
+		for _, day := range []time.Time{testTime.Add(-day), p.end()} {
+			if _, err := p.records(day, domain); !errors.Is(err, ErrExpired) {
+				t.Errorf("%s: records of %s: %v", name, utcDay(day), err)
+			}
+		}
+	}
+}
+
+// TestRecordLimit fills a record of 8 KiB to its last octet, and one octet beyond.
+func TestRecordLimit(t *testing.T) {
+	const room = maxRecord - recordOverhead - 2
+	for _, test := range []struct {
+		n, size int
+	}{{1, leastRecord}, {leastRecord - recordOverhead - 2, leastRecord}, {leastRecord - recordOverhead - 1, 4 << 10}, {room, maxRecord}, {room + 1, 0}} {
+		text, err := pad(noise(test.n))
+		if (err == nil) != (test.size > 0) || err == nil && len(text)+recordOverhead != test.size {
+			t.Errorf("%d octets: %d, %v", test.n, len(text)+recordOverhead, err)
+		}
+		if err == nil && (int(binary.BigEndian.Uint16(text)) != test.n || !bytes.Equal(text[2:2+test.n], noise(test.n))) {
+			t.Errorf("%d octets: padded wrong", test.n)
+		}
+	}
+	k := mustNew(t, "alice")
+	b := blinding{"alice", utcDay(testTime), 0}
+	stored := noise(room - 5)
+	text, err := store(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := b.private(k.account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := b.sealText(k.Address(), key.public, testTime, testTime.Add(time.Hour), [recordNonce]byte{}, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := key.sign(signedPart(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := append(body, signature...)
+	if err := CheckRecord(slotKey(key.public), value, testTime); err != nil || len(value) != 8192 {
+		t.Errorf("record of %d octets: %v", len(value), err)
+	}
+	opened, err := b.openText(k.Address(), value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := unpack(opened); err != nil || !bytes.Equal(raw, stored) {
+		t.Errorf("unpacked %d octets, %v", len(raw), err)
+	}
+	if _, err := store(noise(room - 4)); err == nil {
+		t.Error("a record of 8193 octets")
+	}
+	if err := CheckRecord(slotKey(key.public), append(value, 0), testTime); err == nil {
+		t.Error("a record of 8193 octets accepted")
+	}
+}
