@@ -2,7 +2,9 @@ package overlay
 
 import (
 	"context"
+	"time"
 
+	"github.com/ipfs/go-datastore/query"
 	"github.com/kith-im/kith/identity"
 	recordpb "github.com/libp2p/go-libp2p-record/pb"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -48,3 +50,34 @@ const PutsAllowed = putsPerMinute
 func Over(o *Overlay, address string) identity.Reach {
 	return briefReach(o.host.ID(), []ma.Multiaddr{ma.StringCast(address)})
 }
+
+// WithClock gives a configuration a clock that is ahead of the true one.
+func WithClock(cfg Config, ahead time.Duration) Config {
+	cfg.now = func() time.Time { return time.Now().Add(ahead) }
+	return cfg
+}
+
+// KeepOnly keeps a card's records here as Announce does, and tells nobody.
+func (o *Overlay) KeepOnly(card identity.SignedCard) error {
+	for _, r := range card.Records() {
+		if err := o.names.keep(r, mine); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PutClosest stores a record at the devices closest to its key, as Announce does.
+func (o *Overlay) PutClosest(ctx context.Context, r identity.Record) int { return o.names.put(ctx, r) }
+
+// Stored is all that the record store holds, as the datastore gives it.
+func (o *Overlay) Stored(ctx context.Context) ([]query.Entry, error) {
+	res, err := o.names.store.Query(ctx, query.Query{})
+	if err != nil {
+		return nil, err
+	}
+	return res.Rest()
+}
+
+// Holds is the value of a record kept here.
+func (o *Overlay) Holds(key string) ([]byte, bool) { return o.names.store.value(key) }

@@ -17,6 +17,7 @@ type person struct {
 	*overlay.Overlay
 	keys   *identity.Keys
 	serial uint64
+	ahead  time.Duration // how wrong the clock is that cards are signed by
 
 	stirs   atomic.Int64
 	refuse  atomic.Pointer[func(protocol, from string) bool]
@@ -99,6 +100,9 @@ func (p *person) calls() (asked, heard int) {
 	return len(p.asked), len(p.heard)
 }
 
+// at is what others look for.
+func (p *person) at() identity.Locator { return identity.Locator{Address: p.keys.Address()} }
+
 func (p *person) full() identity.Reach  { full, _ := p.Reach(); return full }
 func (p *person) brief() identity.Reach { _, brief := p.Reach(); return brief }
 
@@ -106,7 +110,7 @@ func (p *person) brief() identity.Reach { _, brief := p.Reach(); return brief }
 func (p *person) card(t *testing.T) identity.SignedCard {
 	t.Helper()
 	p.serial++
-	c, err := p.keys.SignCard(identity.CardDraft{Serial: p.serial, Reach: p.full()}, time.Now())
+	c, err := p.keys.SignCard(identity.CardDraft{Serial: p.serial, Reach: p.full()}, time.Now().Add(p.ahead))
 	if err != nil {
 		t.Fatal(err)
 	}

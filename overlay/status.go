@@ -49,6 +49,7 @@ func (o *Overlay) Status() Status {
 func (s *store) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.expire()
 	return len(s.kept)
 }
 
