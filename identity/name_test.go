@@ -103,7 +103,9 @@ func TestNameRefused(t *testing.T) {
 		})
 		return b.BytesOrPanic()
 	}
-	sign := func(change func(*Name), more ...byte) []byte { return wrap(statement(change, more...), domain, nameContext) }
+	sign := func(change func(*Name), more ...byte) []byte {
+		return wrap(statement(change, more...), domain, nameContext)
+	}
 	if _, err := parseName(sign(nil), domain.Public().(ed25519.PublicKey), testTime); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +128,7 @@ func TestNameRefused(t *testing.T) {
 		"serial 3601":         {sign(func(n *Name) { n.Serial = maxNameSerial + 1 }), nil},
 		"serial of 64 bits":   {sign(func(n *Name) { n.Serial = 1<<64 - 1 }), nil},
 		"ends as it begins":   {sign(func(n *Name) { n.Until = n.Issued }), nil},
-		"is over":             {sign(func(n *Name) { n.Issued, n.Until = n.Issued.Add(-day), n.Issued.Add(-11 * time.Minute) }), ErrExpired},
+		"is over":             {sign(func(n *Name) { n.Issued, n.Until = n.Issued.Add(-day), n.Issued.Add(-11*time.Minute) }), ErrExpired},
 		"is to come":          {sign(func(n *Name) { n.Issued = n.Issued.Add(11 * time.Minute) }), ErrExpired},
 		"key of 31 octets":    {sign(func(n *Name) { n.Account = n.Account[:31] }), nil},
 		"no key":              {sign(func(n *Name) { n.Account = ed25519.PublicKey{} }), nil},

@@ -107,12 +107,20 @@ func recordTimes(value []byte) (issued, expires uint64) {
 	return binary.BigEndian.Uint64(times), binary.BigEndian.Uint64(times[8:])
 }
 
-// recordCipher gives the cipher of one slot; its key follows from the address.
-func (b blinding) recordCipher(a Address, blinded []byte) (cipher.AEAD, error) {
+// recordKey gives the key that what is in one slot is encrypted under. It follows from the address.
+func (b blinding) recordKey(a Address, blinded []byte) ([]byte, error) {
 	info := b.day + string(b.salt) + string(blinded)
 	key, err := hkdf.Key(sha256.New, []byte(a.String()), []byte(recordContext), info, 32)
 	if err != nil {
 		return nil, fmt.Errorf("record key: %w", err)
+	}
+	return key, nil
+}
+
+func (b blinding) recordCipher(a Address, blinded []byte) (cipher.AEAD, error) {
+	key, err := b.recordKey(a, blinded)
+	if err != nil {
+		return nil, err
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {

@@ -255,7 +255,7 @@ func TestRecordKeysOfDNS(t *testing.T) {
 // vectorCard is the card of record.json: the same in all processes of a fuzzer.
 func vectorCard(t testing.TB) (SignedCard, Record) {
 	t.Helper()
-	v := readVectors(t, "record.json").Record
+	v := readVectors(t, "vectors/record.json").Record
 	raw, err := hex.DecodeString(v.SignedCard)
 	if err != nil {
 		t.Fatal(err)
