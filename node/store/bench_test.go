@@ -92,6 +92,46 @@ func BenchmarkHistory(b *testing.B) {
 	}
 }
 
+// Changes is what a device reads that was away while 1000 messages came.
+func BenchmarkChanges(b *testing.B) {
+	s, ctx := open(b), b.Context()
+	run(b, s, "PRAGMA synchronous = off")
+	const n = 1000
+	for i := range 2 * n {
+		if _, _, err := s.Deliver(ctx, hello(b, i)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		all, err := s.Changes(ctx, n, n)
+		if err != nil || len(all) != n {
+			b.Fatal(len(all), err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/n, "us/change")
+}
+
+// Migrate brings a store of 10 000 messages to the newest schema.
+func BenchmarkMigrate(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		path := storeOf(b, 1, func(run func(string, ...any)) {
+			run(`WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)
+				INSERT INTO messages (out, person, message_id, digest, content_type, text, status, reason, tries, read)
+				SELECT 0, 'bob@example.org', 'm' || n, zeroblob(32), 'text/plain', 'hello', 1, '', 0, 0 FROM n`)
+			run("INSERT INTO duplicates SELECT person, message_id, digest FROM messages")
+		})
+		b.StartTimer()
+		s, err := Open(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // Contacts is what a node reads when it starts; each card is verified again.
 func BenchmarkContacts(b *testing.B) {
 	s, now := open(b), time.Unix(1e9, 0)

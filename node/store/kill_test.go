@@ -43,7 +43,8 @@ func message(i int) node.Message {
 }
 
 // writeForever delivers, enqueues and settles, and prints what was
-// acknowledged: "in N", "out N" or "done ID".
+// acknowledged: "in N", "out N" or "done ID". Between, it changes what else
+// devices share, in a way that tells how often: see logged.
 func writeForever(path string) error {
 	s, err := store.Open(path)
 	if err != nil {
@@ -54,8 +55,18 @@ func writeForever(path string) error {
 	if err != nil {
 		return err
 	}
+	dev := node.Device{ID: identity.DeviceID{1}, Added: time.Unix(0, 0)}
+	if all, err := s.Devices(ctx); err != nil {
+		return err
+	} else if len(all) > 0 {
+		dev = all[0]
+	}
+	if err := s.PutInvite(ctx, node.Invite{Made: time.Unix(1, 0), Hash: node.TokenHash([16]byte{1})}); err != nil {
+		return err
+	}
 	for i := int(first) * 100000; ; i++ {
-		if _, _, err := s.Deliver(ctx, message(i)); err != nil {
+		_, in, err := s.Deliver(ctx, message(i))
+		if err != nil {
 			return err
 		}
 		fmt.Println("in", i)
@@ -70,6 +81,90 @@ func writeForever(path string) error {
 			}
 			fmt.Println("done", i)
 		}
+		if err := s.SetRead(ctx, in); err != nil {
+			return err
+		}
+		if err := share(ctx, s, i, &dev); err != nil {
+			return err
+		}
+	}
+}
+
+// share changes an invitation, a device and a contact.
+func share(ctx context.Context, s *store.Store, i int, dev *node.Device) error {
+	who, err := identity.ParseAddress(fmt.Sprintf("user%d@example.org", i%2))
+	if err != nil {
+		return err
+	}
+	if _, err := s.UseInvite(ctx, [16]byte{1}, who, time.Unix(int64(i), 0)); err != nil {
+		return err
+	}
+	dev.Added = dev.Added.Add(time.Nanosecond)
+	if err := s.PutDevice(ctx, *dev); err != nil {
+		return err
+	}
+	bob := message(0).Person
+	if i%2 == 0 {
+		return s.PutContact(ctx, node.Contact{Person: bob, Name: "Bob"})
+	}
+	return s.RemoveContact(ctx, bob)
+}
+
+// logged fails unless the change log has a row for each thing and just those.
+// The number of the last change is how often something changed. The things tell
+// that too, but for the contact, which is there after each odd change.
+func logged(t *testing.T, s *store.Store, all []node.Message) {
+	t.Helper()
+	ctx := t.Context()
+	changes, err := s.Changes(ctx, 0, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make(map[string]node.Change)
+	for _, c := range changes {
+		rows[fmt.Sprint(c.Kind, " ", c.Key)] = c
+	}
+	times, things := 0, len(all)
+	for _, m := range all {
+		if c, ok := rows[fmt.Sprint(node.MessageChange, " ", m.Key())]; !ok || c.Deleted {
+			t.Fatalf("%s is not in the change log: %v", m.Key(), c)
+		}
+		times++
+		if m.Read || m.Status == node.Delivered {
+			times++
+		}
+	}
+	devices, err := s.Devices(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range devices {
+		times, things = times+int(d.Added.UnixNano()), things+1
+	}
+	invites, err := s.Invites(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range invites {
+		times, things = times+1+i.Used, things+1
+	}
+	contacts, err := s.Contacts(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, ok := rows[fmt.Sprint(node.ContactChange, " bob@example.org")]
+	if ok {
+		things++
+	}
+	last, err := s.LastChange(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if here, odd := len(contacts) > 0, (int(last)-times)%2 == 1; here != (ok && !c.Deleted) || here != odd {
+		t.Fatalf("%d contacts, but %d changes, of which others made %d, and the last was %v", len(contacts), last, times, c)
+	}
+	if len(changes) != things {
+		t.Fatalf("%d rows in the change log for %d things", len(changes), things)
 	}
 }
 
@@ -107,6 +202,7 @@ func TestKill(t *testing.T) {
 				t.Fatalf("round %d: %q is there %d times", round, line, count[line])
 			}
 		}
+		logged(t, s, all)
 		for _, m := range all {
 			if m.Out {
 				continue

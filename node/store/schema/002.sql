@@ -25,7 +25,6 @@ UPDATE duplicates SET seen = coalesce(
     (SELECT max(stored) FROM messages
         WHERE messages.person = duplicates.person AND messages.message_id = duplicates.message_id AND out = 0),
     (SELECT max(stored) FROM messages));
-CREATE INDEX duplicates_seen ON duplicates (seen);
 
 CREATE TABLE devices (
     id      BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 20),
