@@ -190,7 +190,7 @@ func TestInvitationVectors(t *testing.T) {
 	}
 	var got vectors
 	for _, reach := range []string{"", "\x00", "reach of alice"} {
-		got.Invitation = append(got.Invitation, inviteVector{hex.EncodeToString([]byte(reach)), Invitation{a, Reach(reach)}.String()})
+		got.Invitation = append(got.Invitation, inviteVector{hex.EncodeToString([]byte(reach)), Invitation{Address: a, Reach: Reach(reach)}.String()})
 	}
 	checkVectors(t, "invitation.json", got)
 }
