@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// addSeeds adds the objects of the vectors, and halves of them.
+// addSeeds adds the objects of the vectors, and halves of some.
 func addSeeds(f *testing.F) {
 	f.Helper()
 	files, err := filepath.Glob(filepath.Join(vectorDir, "*.der"))
@@ -19,6 +19,11 @@ func addSeeds(f *testing.F) {
 		der := must(os.ReadFile(file))(f)
 		f.Add(der)
 		f.Add(der[:len(der)/2])
+	}
+	for _, file := range []string{"foreign.json", "refused.json"} {
+		for _, v := range readProfile[objectVector](f, file) {
+			f.Add([]byte(v.Object))
+		}
 	}
 	d := vectorDevice(f)
 	f.Add(must(Sign([]byte("hello"), typeSigned, d.signer(), noon))(f))

@@ -62,10 +62,19 @@ func (v variant) kek(t testing.TB, z []byte) []byte {
 // seal seals content to cert and returns the object in pieces.
 func (v variant) seal(t testing.TB, content []byte, cert *x509.Certificate) *node {
 	t.Helper()
-	ephemeral := must(v.curve.GenerateKey(rand.Reader))(t)
-	z := must(ephemeral.ECDH(must(agreementKey(cert))(t)))(t)
-	key := make([]byte, v.key)
+	key, nonce := make([]byte, v.key), make([]byte, nonceSize)
+	if v.cbc {
+		nonce = make([]byte, aes.BlockSize)
+	}
 	rand.Read(key)
+	rand.Read(nonce)
+	return v.sealFixed(t, content, cert, must(v.curve.GenerateKey(rand.Reader))(t), key, nonce)
+}
+
+// sealFixed is seal with nothing left to chance.
+func (v variant) sealFixed(t testing.TB, content []byte, cert *x509.Certificate, ephemeral *ecdh.PrivateKey, key, nonce []byte) *node {
+	t.Helper()
+	z := must(ephemeral.ECDH(must(agreementKey(cert))(t)))(t)
 	originator := algECPublicKey
 	if v.curve == ecdh.X25519() {
 		originator = algX25519
@@ -79,18 +88,14 @@ func (v variant) seal(t testing.TB, content []byte, cert *x509.Certificate) *nod
 	}
 	block := must(aes.NewCipher(key))(t)
 	if v.cbc {
-		iv := make([]byte, aes.BlockSize)
-		rand.Read(iv)
 		pad := aes.BlockSize - len(content)%aes.BlockSize
 		content = append(bytes.Clone(content), bytes.Repeat([]byte{byte(pad)}, pad)...)
-		cipher.NewCBCEncrypter(block, iv).CryptBlocks(content, content)
+		cipher.NewCBCEncrypter(block, nonce).CryptBlocks(content, content)
 		oid := map[int]string{16: oidAES128CBC, 32: oidAES256CBC}[v.key]
 		return group(0x30, leaf(0x06, []byte(oidEnveloped)...), group(0xa0, group(0x30, leaf(0x02, 2), group(0x31, kari),
-			group(0x30, leaf(0x06, []byte(oidData)...), group(0x30, leaf(0x06, []byte(oid)...), leaf(0x04, iv...)),
+			group(0x30, leaf(0x06, []byte(oidData)...), group(0x30, leaf(0x06, []byte(oid)...), leaf(0x04, nonce...)),
 				leaf(0x80, content...)))))
 	}
-	nonce := make([]byte, nonceSize)
-	rand.Read(nonce)
 	sealed := must(cipher.NewGCM(block))(t).Seal(nil, nonce, content, nil)
 	oid := map[int]string{16: oidAES128GCM, 32: oidAES256GCM}[v.key]
 	return group(0x30, leaf(0x06, []byte(oidAuthEnveloped)...), group(0xa0, group(0x30, leaf(0x02, 0), group(0x31, kari),
