@@ -30,14 +30,13 @@ func (s *Store) PutContact(ctx context.Context, c node.Contact) error {
 		if err != nil {
 			return false, err
 		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO contacts ("+contactFields+`, card_domain, card)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		_, err = tx.ExecContext(ctx, "INSERT INTO contacts ("+contactFields+`, card)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (person) DO UPDATE SET name = excluded.name, folded = excluded.folded, added = excluded.added,
 				hint = excluded.hint, domain = excluded.domain, account = excluded.account, new_domain = excluded.new_domain,
 				new_account = excluded.new_account, verified = excluded.verified, verified_key = excluded.verified_key,
-				token = excluded.token, approval = excluded.approval,
-				card_domain = excluded.card_domain, card = excluded.card`,
-			append(fields, domainOf(c.Card), card(c.Card))...)
+				token = excluded.token, approval = excluded.approval, card = excluded.card`,
+			append(fields, card(c.Card))...)
 		return changed, err
 	})
 	if err != nil {
@@ -64,7 +63,7 @@ func (s *Store) RemoveContact(ctx context.Context, who identity.Address) error {
 
 // Contacts returns all contacts, by name without case.
 func (s *Store) Contacts(ctx context.Context) ([]node.Contact, error) {
-	all, err := list(ctx, s.read, s.scanContact, "SELECT "+contactFields+", card_domain, card FROM contacts ORDER BY folded")
+	all, err := list(ctx, s.read, s.scanContact, "SELECT "+contactFields+", card FROM contacts ORDER BY folded")
 	if err != nil {
 		return nil, fmt.Errorf("read contacts: %w", err)
 	}
@@ -73,12 +72,10 @@ func (s *Store) Contacts(ctx context.Context) ([]node.Contact, error) {
 
 func (s *Store) scanContact(r row) (c node.Contact, err error) {
 	var folded string
-	var domain key
 	t := &c.Trust
 	err = r.Scan(s.person(&c.Person), &c.Name, &folded, (*instant)(&c.Added), (*[]byte)(&c.Hint),
 		(*key)(&t.Domain), (*key)(&t.Account), (*key)(&t.NewDomain), (*key)(&t.NewAccount),
-		(*instant)(&t.Verified), array(t.VerifiedKey[:]), array(c.Token[:]), array(c.Approval[:]),
-		&domain, cardColumn{&c.Card, &domain})
+		(*instant)(&t.Verified), array(t.VerifiedKey[:]), array(c.Token[:]), array(c.Approval[:]), (*card)(&c.Card))
 	return c, err
 }
 
@@ -91,13 +88,12 @@ func (s *Store) PutWatcher(ctx context.Context, w node.Watcher) error {
 		if err != nil {
 			return false, err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO watchers (person, id, state, event, since, expires, card_domain, card, note)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		_, err = tx.ExecContext(ctx, `INSERT INTO watchers (person, id, state, event, since, expires, card, note)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (person) DO UPDATE SET id = excluded.id, state = excluded.state, event = excluded.event,
-				since = excluded.since, expires = excluded.expires, card_domain = excluded.card_domain,
-				card = excluded.card, note = excluded.note`,
+				since = excluded.since, expires = excluded.expires, card = excluded.card, note = excluded.note`,
 			person(w.Person), octets(w.ID[:]), int(w.State), w.Event,
-			instant(w.Since), instant(w.Expires), domainOf(w.Card), card(w.Card), w.Note)
+			instant(w.Since), instant(w.Expires), card(w.Card), w.Note)
 		return changed && !lapsed(w), err
 	})
 	if err != nil {
@@ -114,7 +110,7 @@ func lapsed(w node.Watcher) bool { return w.Event == "timeout" || w.Event == "gi
 // the order in which they were first written.
 func (s *Store) Watchers(ctx context.Context) ([]node.Watcher, error) {
 	all, err := list(ctx, s.read, s.scanWatcher,
-		"SELECT person, id, state, event, since, expires, card_domain, card, note FROM watchers ORDER BY since, rowid")
+		"SELECT person, id, state, event, since, expires, card, note FROM watchers ORDER BY since, rowid")
 	if err != nil {
 		return nil, fmt.Errorf("read watchers: %w", err)
 	}
@@ -122,8 +118,7 @@ func (s *Store) Watchers(ctx context.Context) ([]node.Watcher, error) {
 }
 
 func (s *Store) scanWatcher(r row) (w node.Watcher, err error) {
-	var domain key
 	err = r.Scan(s.person(&w.Person), fixed(w.ID[:]), &w.State, &w.Event,
-		(*instant)(&w.Since), (*instant)(&w.Expires), &domain, cardColumn{&w.Card, &domain}, &w.Note)
+		(*instant)(&w.Since), (*instant)(&w.Expires), (*card)(&w.Card), &w.Note)
 	return w, err
 }

@@ -19,7 +19,7 @@ import (
 // Scan fills, a value is what a statement is given.
 type (
 	person   identity.Address    // TEXT; read by Store.person
-	card     identity.SignedCard // BLOB, NULL for the zero one; read by cardColumn
+	card     identity.SignedCard // BLOB, NULL for the zero one
 	signed   identity.Signed     // BLOB, NULL for the zero one
 	epoch    identity.Epoch      // BLOB, NULL for the zero one
 	instant  time.Time           // INTEGER, NULL for the zero time
@@ -95,25 +95,8 @@ func (c card) Value() (driver.Value, error) {
 	return identity.SignedCard(c).Bytes(), nil
 }
 
-// domainOf gives the key that vouches for a card: it is kept beside the card,
-// since a card under a DNS domain does not prove it.
-func domainOf(c identity.SignedCard) key {
-	if c.IsZero() {
-		return nil
-	}
-	return key(c.Card().DomainKey())
-}
-
-// cardColumn scans a card with the key that was scanned before it.
-type cardColumn struct {
-	into   *identity.SignedCard
-	domain *key
-}
-
-func (c cardColumn) Scan(column any) error {
-	return scanObject(c.into, column, func(b []byte) (identity.SignedCard, error) {
-		return identity.ParseSignedCard(b, func(string) ed25519.PublicKey { return ed25519.PublicKey(*c.domain) })
-	})
+func (c *card) Scan(column any) error {
+	return scanObject((*identity.SignedCard)(c), column, identity.ParseKeptCard)
 }
 
 func (s signed) Value() (driver.Value, error) {

@@ -2,7 +2,6 @@
 -- their own table, invitations with a token, and the keys of contacts. Keys,
 -- tokens and devices are NULL for none.
 
-ALTER TABLE contacts ADD COLUMN card_domain BLOB CHECK (length(card_domain) = 32); -- key that vouches for the card
 ALTER TABLE contacts ADD COLUMN domain BLOB CHECK (length(domain) = 32);
 ALTER TABLE contacts ADD COLUMN account BLOB CHECK (length(account) = 32);
 ALTER TABLE contacts ADD COLUMN new_domain BLOB CHECK (length(new_domain) = 32);
@@ -11,8 +10,6 @@ ALTER TABLE contacts ADD COLUMN verified INTEGER;
 ALTER TABLE contacts ADD COLUMN verified_key BLOB CHECK (length(verified_key) = 32);
 ALTER TABLE contacts ADD COLUMN token BLOB CHECK (length(token) = 16);
 ALTER TABLE contacts ADD COLUMN approval BLOB CHECK (length(approval) = 16);
-
-ALTER TABLE watchers ADD COLUMN card_domain BLOB CHECK (length(card_domain) = 32);
 
 ALTER TABLE messages ADD COLUMN device BLOB CHECK (length(device) = 20); -- NULL: written on this one
 CREATE INDEX messages_key ON messages (person, message_id, out);
