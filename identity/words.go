@@ -27,6 +27,16 @@ const (
 // account is under somebody else's domain, whose certificate a phrase does not have.
 var ErrOtherDomain = errors.New("the recovery phrase is not the key of that domain")
 
+// PhraseError tells why a text is no recovery phrase. It shows no word but one that is not in the list.
+type PhraseError struct {
+	Words int // how many there are, of 24
+	Wrong int // the first that is not in the list, from 1; 0 if all are
+	Why   string
+}
+
+// Error says what is wrong.
+func (e *PhraseError) Error() string { return "recovery phrase: " + e.Why }
+
 // Phrase gives the recovery phrase of the account key: 24 English words, separated by single spaces. Whoever reads them is the
 // principal, for good. The caller clears the result. On a device without the account key it fails with [ErrNotAdministrator].
 func (k *Keys) Phrase() ([]byte, error) {
@@ -62,10 +72,10 @@ func word(bits []byte, i int) int {
 }
 
 // ParsePhrase reads a recovery phrase as people type and paste it, of at most 4 KiB: in any case, with any white space and with the numbers
-// that a list of words has. It gives the seed of 32 octets, which the caller clears. The error says which word is wrong.
+// that a list of words has. It gives the seed of 32 octets, which the caller clears, or a [*PhraseError].
 func ParsePhrase(text []byte) (seed []byte, err error) {
 	if len(text) > maxPhrase {
-		return nil, fmt.Errorf("recovery phrase: more than %d octets", maxPhrase)
+		return nil, &PhraseError{Words: phraseWords + 1, Why: fmt.Sprintf("more than %d octets", maxPhrase)}
 	}
 	lower := bytes.ToLower(text)
 	defer clear(lower)
@@ -80,18 +90,18 @@ func ParsePhrase(text []byte) (seed []byte, err error) {
 	for i, w := range words {
 		n, found := slices.BinarySearch(wordlists.English, string(w))
 		if !found {
-			return nil, fmt.Errorf("recovery phrase: word %d, '%.20s', is not in the list%s", i+1, w, meant(w))
+			return nil, &PhraseError{len(words), i + 1, fmt.Sprintf("word %d, '%.20s', is not in the list%s", i+1, w, meant(w))}
 		}
 		if i < phraseWords {
 			setWord(bits, i, n)
 		}
 	}
 	if len(words) != phraseWords {
-		return nil, fmt.Errorf("recovery phrase: %d words, not %d", len(words), phraseWords)
+		return nil, &PhraseError{Words: len(words), Why: fmt.Sprintf("%d words, not %d", len(words), phraseWords)}
 	}
 	sum := sha256.Sum256(bits[:ed25519.SeedSize])
 	if subtle.ConstantTimeByteEq(sum[0], bits[ed25519.SeedSize]) != 1 {
-		return nil, errors.New("recovery phrase: each word is in the list, but they do not belong together: one is another, or two have changed places")
+		return nil, &PhraseError{Words: len(words), Why: "each word is in the list, but they do not belong together: one is another, or two have changed places"}
 	}
 	return bytes.Clone(bits[:ed25519.SeedSize]), nil
 }

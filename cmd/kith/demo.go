@@ -86,7 +86,7 @@ func (t *tale) start(p *actor, bootstrap ...string) error {
 	}
 	none := func() ([]byte, error) { return nil, nil }
 	p.instance, err = open(t.ctx, settings{
-		home: filepath.Join(t.dir, p.name), name: p.name, pass: none, newPass: none,
+		home: filepath.Join(t.dir, p.name), name: p.name, newPass: none,
 		listen: listen, bootstrap: bootstrap, lease: demoLease, thing: p.thing,
 	})
 	if err != nil {

@@ -142,6 +142,7 @@ func (a *app) command() *cobra.Command {
 		&cobra.Group{ID: "start", Title: "Start here:"},
 		&cobra.Group{ID: "people", Title: "People:"},
 		&cobra.Group{ID: "talk", Title: "Messages:"},
+		&cobra.Group{ID: "keep", Title: "Keys and backups:"},
 		&cobra.Group{ID: "look", Title: "Look inside:"},
 	)
 	group := func(id string, commands ...*cobra.Command) {
@@ -154,6 +155,7 @@ func (a *app) command() *cobra.Command {
 	group("people", a.addCommand(), a.requestsCommand(), a.approveCommand(), a.denyCommand(), a.lsCommand(),
 		a.statusCommand(), a.watchCommand(), a.renameCommand(), a.removeCommand())
 	group("talk", a.sendCommand(), a.inboxCommand(), a.historyCommand(), a.searchCommand())
+	group("keep", a.backupCommand(), a.restoreCommand(), a.recoveryCommand(), a.passwdCommand())
 	group("look", a.lookupCommand(), a.fetchCommand(), a.inspectCommand(), a.netCommand(), a.openapiCommand(), a.versionCommand())
 	root.SetHelpCommandGroupID("look")
 	root.SetCompletionCommandGroupID("look")

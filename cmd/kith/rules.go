@@ -13,7 +13,7 @@ import (
 // readRules reads the access rules in a home directory; nil, for the defaults,
 // if there are none.
 func readRules(home string) (*access.Rules, error) {
-	file := filepath.Join(home, "rules")
+	file := filepath.Join(home, rulesFile)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -25,16 +25,17 @@ import (
 const (
 	storeFile = "kith.db"
 	peersFile = "peers"
+	rulesFile = "rules"
 	portFile  = "port"
 )
 
 // settings say what node to run.
 type settings struct {
 	home      string
-	name      string                 // local part of a new identity
-	pass      func() ([]byte, error) // asked for an existing identity
-	newPass   func() ([]byte, error) // asked for a new one; nil result: none
-	listen    []string               // multiaddrs; empty: all interfaces, the port of last time
+	name      string                                              // local part of a new identity
+	unlock    func(func(pass func() ([]byte, error)) error) error // tries passphrases on an existing identity; nil: there are none
+	newPass   func() ([]byte, error)                              // asked for a new one; nil result: none
+	listen    []string                                            // multiaddrs; empty: all interfaces, the port of last time
 	bootstrap []string
 	lan       bool
 	public    bool
@@ -64,6 +65,9 @@ func open(ctx context.Context, s settings) (*instance, error) {
 }
 
 func (i *instance) open(ctx context.Context, s settings) error {
+	if err := interrupted(s.home); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(s.home, 0o700); err != nil {
 		return fmt.Errorf("make the home directory: %w", err)
 	}
@@ -113,7 +117,7 @@ func (i *instance) open(ctx context.Context, s settings) error {
 
 // identity opens the identity in the home directory, or makes one.
 func (i *instance) identity(s settings) (*identity.Keys, error) {
-	keys, err := identity.Open(s.home, s.pass)
+	keys, err := i.existing(s)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return keys, err
 	}
@@ -123,6 +127,18 @@ func (i *instance) identity(s settings) (*identity.Keys, error) {
 	}
 	i.created = true
 	return identity.Create(s.home, s.name, pass, time.Now())
+}
+
+// existing opens the identity that is there.
+func (i *instance) existing(s settings) (keys *identity.Keys, err error) {
+	if s.unlock == nil {
+		return identity.Open(s.home, nil)
+	}
+	err = s.unlock(func(pass func() ([]byte, error)) error {
+		keys, err = identity.Open(s.home, pass)
+		return err
+	})
+	return keys, err
 }
 
 // run keeps the node going until ctx ends or a part of it fails. Then, if

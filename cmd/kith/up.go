@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/kith-im/kith/identity"
 	"github.com/kith-im/kith/internal/control"
@@ -48,7 +47,8 @@ leave; a second one ends at once.
 
 Your identity is a few key files in the home directory. With --passphrase the
 most important one is encrypted, and kith up asks for the passphrase at every
-start, or takes it from --passphrase-file or $KITH_PASSPHRASE.
+start, or takes it from --passphrase-file, $KITH_PASSPHRASE or the keyring
+("kith passwd" changes it, or moves it there).
 
 Who may watch, fetch and send is decided by the file rules in the home directory, if
 there is one; without it, as if it said:
@@ -102,55 +102,11 @@ func (a *app) prepare(f *upFlags) error {
 	if err := level.UnmarshalText([]byte(f.level)); err != nil {
 		return misuse(fmt.Sprintf("--log-level %q is unknown", f.level), "choose debug, info, warn or error")
 	}
+	source := homePass(f.passFile)
 	s.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
-	s.pass = func() ([]byte, error) { return a.passphrase(f.passFile, false) }
-	s.newPass = func() ([]byte, error) {
-		if !f.ask && f.passFile == "" && os.Getenv("KITH_PASSPHRASE") == "" {
-			return nil, nil
-		}
-		return a.passphrase(f.passFile, true)
-	}
+	s.unlock = func(f func(pass func() ([]byte, error)) error) error { return a.unlock(source, f) }
+	s.newPass = func() ([]byte, error) { return a.firstPassphrase(source, f.ask) }
 	return nil
-}
-
-// passphrase reads the passphrase from a file, the environment or a terminal.
-func (a *app) passphrase(file string, anew bool) ([]byte, error) {
-	if file != "" {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("read the passphrase: %w", err)
-		}
-		line, _, _ := strings.Cut(string(b), "\n")
-		return []byte(strings.TrimSuffix(line, "\r")), nil
-	}
-	if text := os.Getenv("KITH_PASSPHRASE"); text != "" {
-		return []byte(text), nil
-	}
-	if !terminal(a.in) {
-		return nil, fail("the identity in "+a.home+" is under a passphrase", "set KITH_PASSPHRASE, name a file with --passphrase-file, or run it in a terminal")
-	}
-	first, err := a.prompt("Passphrase: ")
-	if err != nil || !anew {
-		return first, err
-	}
-	if len(first) == 0 {
-		return nil, fail("the passphrase is empty", "leave --passphrase out to have none")
-	}
-	second, err := a.prompt("Once more:  ")
-	if err == nil && string(first) != string(second) {
-		err = fail("the two passphrases differ", "nothing was made; start again")
-	}
-	return first, err
-}
-
-func (a *app) prompt(text string) ([]byte, error) {
-	fmt.Fprint(a.err, text)
-	defer fmt.Fprintln(a.err)
-	b, err := term.ReadPassword(int(a.in.(*os.File).Fd()))
-	if err != nil {
-		return nil, fmt.Errorf("read the passphrase: %w", err)
-	}
-	return b, nil
 }
 
 // up runs a node until a signal.
@@ -160,7 +116,7 @@ func (a *app) up(ctx context.Context, s settings) error {
 	case errors.Is(err, store.ErrLocked):
 		return fail("a node runs on this home already ("+s.home+")", "talk to it with the other commands, or give another --home")
 	case errors.Is(err, identity.ErrPassphrase):
-		return fail("wrong passphrase", "")
+		return a.unopened(err)
 	case err != nil:
 		return err
 	}
