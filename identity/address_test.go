@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"math/big"
 	"os"
 	"strings"
@@ -221,4 +223,94 @@ func FuzzParseAddress(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestURIs holds each of the two URIs of a principal to its purpose: im: names the inbox and pres: the presentity, nothing else names either, and both lead
+// to one record and one account key.
+//
+// R3859-3.2-presentity-uri, R3859-3.2-watcher-uri, R3859-5.1-a, R3860-3.1-inbox-identifiers, R3860-3.2-im-uri, R3860-5.1-a, R2779-2.1.3
+func TestURIs(t *testing.T) {
+	fred := mustNew(t, "fred")
+	a := fred.Address()
+	for _, test := range []struct{ uri, scheme string }{{a.IM(), "im"}, {a.Pres(), "pres"}, {strings.ToUpper(a.IM()[:3]) + a.IM()[3:], "im"}} {
+		link, err := ParseLink(test.uri)
+		if err != nil || link.Scheme != test.scheme || link.Address != a {
+			t.Errorf("%s: %+v, %v", test.uri, link, err)
+		}
+		typed, err := ParseAddress(test.uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := RecordKeys(Locator{Address: typed}, testTime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := RecordKeys(Locator{Address: a}, testTime)
+		if err != nil || got != want {
+			t.Errorf("%s is found elsewhere: %v", test.uri, err)
+		}
+	}
+	for _, scheme := range []string{"mailto:", "sip:", "xmpp:", "", "impp:"} {
+		if link, err := ParseLink(scheme + a.String()); err == nil && link.Address == a {
+			t.Errorf("%q names %+v", scheme, link)
+		}
+	}
+	card := mustCard(t, fred, 1).Card()
+	for _, c := range []*x509.Certificate{card.Account, card.Devices[0].Signing, card.Devices[0].Sealing} {
+		if len(c.URIs) != 2 || c.URIs[0].String() != a.IM() || c.URIs[1].String() != a.Pres() {
+			t.Errorf("certificate names %v", c.URIs)
+		}
+	}
+}
+
+// TestNextHop holds the first step of a look-up to what the domain says: an overlay domain has its own key, and of a DNS domain the zone must give it
+// before anything is looked for.
+//
+// R3859-3.2.1-a, R3860-3.2.1-a, R3861-3-fqdn
+func TestNextHop(t *testing.T) {
+	overlay, err := NewAddress("fred", testDomain().Public().(ed25519.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dns := mustAddress(t, "fred@example.com")
+	var unknown *UnknownDomainError
+	if _, err := RecordKeys(Locator{Address: dns}, testTime); !errors.As(err, &unknown) || unknown.Domain != "example.com" {
+		t.Errorf("a DNS domain without the word of its zone: %v", err)
+	}
+	named, err := RecordKeys(Locator{Address: overlay}, testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zone, err := RecordKeys(Locator{Address: dns, Domain: testDomain().Public().(ed25519.PublicKey)}, testTime)
+	if err != nil || zone != named {
+		t.Errorf("one key, two places: %v", err) // the slots depend on key and local part alone; what is in them, on the address
+	}
+	if _, err := RecordKeys(Locator{Address: overlay, Domain: testAccount().Public().(ed25519.PublicKey)}, testTime); err == nil {
+		t.Error("a zone overrules the key in an overlay domain")
+	}
+}
+
+// TestTwoIdentifiers gives one person an inbox and a presentity of different names, and neither needs the other: R2779-2.1.2.
+func TestTwoIdentifiers(t *testing.T) {
+	d := mustDomain(t, "", "")
+	shop, sensor := mustMember(t, d, "shop"), mustMember(t, d, "sensor")
+	for _, k := range []*Keys{shop, sensor} {
+		names, _, err := k.NameRecords(testTime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := OpenRecord(Locator{Address: k.Address()}, names[0].Key, names[0].Value, testTime)
+		if err != nil || !k.accountKey().Equal(found.Name.Account) {
+			t.Errorf("R2779-2.1.2: %s: %v", k.Address().Short(), err)
+		}
+	}
+	if shop.accountKey().Equal(sensor.accountKey()) || shop.Address() == sensor.Address() {
+		t.Error("R2779-2.1.2: one principal for two identifiers")
+	}
+	if _, err := d.Expire("sensor", testTime); err != nil {
+		t.Fatal(err)
+	}
+	if card := mustCard(t, shop, 2); len(card.Records()) == 0 {
+		t.Error("R2779-2.1.2: the inbox ended with the presentity")
+	}
 }
