@@ -70,6 +70,10 @@ func TestBubbleClock(t *testing.T) {
 		if _, _, err := s.Deliver(t.Context(), message(9)); err != nil {
 			t.Error(err)
 		}
+		// The change log has the time of the bubble.
+		if c, found, err := s.ChangeOf(t.Context(), node.MessageChange, message(9).Key()); err != nil || !found || !c.Stamp.Equal(time.Now()) {
+			t.Errorf("got change %v, %v, %v, want one of %v", c, found, err, time.Now())
+		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"crypto/ed25519"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -58,6 +59,41 @@ func testContactTrust(t *testing.T, s node.Store) {
 		}
 	}
 	same(t, must(s.Contacts(ctx))(t), []node.Contact{bob})
+}
+
+// testMemberCards keeps the cards of people whose domain is not their own key:
+// no reader could tell a DNS domain's key by its name.
+func testMemberCards(t *testing.T, s node.Store) {
+	ctx := t.Context()
+	bob, asks := contact(t, "bob", "Bob"), watcher(t, "bob")
+	bob.Card = memberCard(t, "example.org")
+	bob.Person = bob.Card.Card().Address
+	asks.Card, asks.Person = bob.Card, bob.Person
+	anna := contact(t, "anna", "Anna")
+	anna.Card = memberCard(t, "")
+	anna.Person = anna.Card.Card().Address
+	check(t, s.PutContact(ctx, bob))
+	check(t, s.PutContact(ctx, anna))
+	check(t, s.PutWatcher(ctx, asks))
+	same(t, must(s.Contacts(ctx))(t), []node.Contact{anna, bob})
+	same(t, must(s.Watchers(ctx))(t), []node.Watcher{asks})
+	got := must(s.Contacts(ctx))(t)[1].Card.Card()
+	same(t, got.DomainKey(), bob.Card.Card().DomainKey())
+}
+
+// memberCard gives the card of a member of a DNS domain, or of an overlay domain.
+func memberCard(t *testing.T, dns string) identity.SignedCard {
+	t.Helper()
+	dir := t.TempDir()
+	domain := must(identity.CreateDomain(filepath.Join(dir, "domain"), dns, nil))(t)
+	wish := must(identity.ParseAddress("bob@" + domain.Name()))(t)
+	request := must(identity.RequestAccount(dir, wish, domain.Key(), nil))(t)
+	grant := must(domain.Enrol(request, identity.Enrolment{Until: at(30 * 86400), Days: 2}, at(0)))(t)
+	keys := must(identity.AcceptAccount(dir, grant, nil, at(0)))(t)
+	check(t, domain.Close())
+	card := must(keys.SignCard(identity.CardDraft{Serial: 1}, at(0)))(t)
+	keys.Close()
+	return card
 }
 
 func testContactNames(t *testing.T, s node.Store) {

@@ -26,6 +26,7 @@ func Test(t *testing.T, open func(t *testing.T) node.Store) {
 	}{
 		{"Contacts", testContacts},
 		{"ContactTrust", testContactTrust},
+		{"MemberCards", testMemberCards},
 		{"ContactNames", testContactNames},
 		{"ContactsRemoved", testContactsRemoved},
 		{"Watchers", testWatchers},
