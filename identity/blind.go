@@ -57,7 +57,12 @@ func (b blinding) public(key ed25519.PublicKey) (ed25519.PublicKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("blind: %w", err)
 	}
-	return point.ScalarMult(b.factor(key), point).Bytes(), nil
+	return b.multiply(key, point), nil
+}
+
+// multiply is public for a key that is parsed already.
+func (b blinding) multiply(key ed25519.PublicKey, point *edwards25519.Point) ed25519.PublicKey {
+	return new(edwards25519.Point).ScalarMult(b.factor(key), point).Bytes()
 }
 
 // blindedKey signs for a blinded public key.

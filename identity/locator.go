@@ -55,13 +55,13 @@ func RecordKeys(l Locator, now time.Time) ([3]string, error) {
 	if err != nil {
 		return [3]string{}, fmt.Errorf("record of %w", err)
 	}
+	point, err := parsePoint(key)
+	if err != nil {
+		return [3]string{}, fmt.Errorf("record of %s: %w", l.Address.Short(), err)
+	}
 	var keys [slotsPerDay]string
 	for salt := range keys {
-		blinded, err := blinding{l.Address.local, utcDay(now), byte(salt)}.public(key)
-		if err != nil {
-			return [3]string{}, fmt.Errorf("record of %s: %w", l.Address.Short(), err)
-		}
-		keys[salt] = slotKey(blinded)
+		keys[salt] = slotKey(blinding{l.Address.local, utcDay(now), byte(salt)}.multiply(key, point))
 	}
 	return keys, nil
 }
@@ -129,14 +129,14 @@ func (l Locator) verify(raw []byte, slots ed25519.PublicKey, now time.Time) (Fou
 
 // findBlinding tells which day and salt a blinded key belongs to.
 func findBlinding(local string, key ed25519.PublicKey, blinded []byte, now time.Time) (blinding, error) {
+	point, err := parsePoint(key)
+	if err != nil {
+		return blinding{}, err
+	}
 	for _, days := range []int{0, 1, -1} {
 		for salt := range byte(slotsPerDay) {
 			b := blinding{local, utcDay(now.UTC().AddDate(0, 0, days)), salt}
-			public, err := b.public(key)
-			if err != nil {
-				return blinding{}, err
-			}
-			if bytes.Equal(public, blinded) {
+			if bytes.Equal(b.multiply(key, point), blinded) {
 				return b, nil
 			}
 		}

@@ -247,7 +247,7 @@ func TestAccountSlots(t *testing.T) {
 		t.Fatal(err)
 	}
 	card := mustCard(t, fred, 1)
-	elsewhere, err := b.sealRecord(card, other, testTime, [recordNonce]byte{})
+	elsewhere, err := b.sealRecord(l.Address, mustPack(t, card), other, testTime, [recordNonce]byte{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestAccountSlots(t *testing.T) {
 	if _, err := OpenRecord(thief, elsewhere.Key, elsewhere.Value, testTime); err == nil {
 		t.Error("a card in a slot of another account key")
 	}
-	inDomain, err := b.sealRecord(card, d.key, testTime, [recordNonce]byte{})
+	inDomain, err := b.sealRecord(l.Address, mustPack(t, card), d.key, testTime, [recordNonce]byte{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,9 +129,9 @@ func (b blinding) recordCipher(a Address, blinded []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// sealRecord makes the record of a card for one slot. The visible issue time lies back by a secret offset, which is the same for one slot and
+// sealRecord makes the record of a packed card for one slot. The visible issue time lies back by a secret offset, which is the same for one slot and
 // unlinkable between slots, so that a reissue rises and no two slots can be linked by their times.
-func (b blinding) sealRecord(c SignedCard, account ed25519.PrivateKey, now time.Time, nonce [recordNonce]byte) (Record, error) {
+func (b blinding) sealRecord(a Address, text []byte, account ed25519.PrivateKey, now time.Time, nonce [recordNonce]byte) (Record, error) {
 	key, err := b.private(account)
 	if err != nil {
 		return Record{}, err
@@ -149,11 +149,7 @@ func (b blinding) sealRecord(c SignedCard, account ed25519.PrivateKey, now time.
 	if latest := issued.Add(recordLifetime); latest.Before(expires) {
 		expires = latest
 	}
-	text, err := c.pack()
-	if err != nil {
-		return Record{}, err
-	}
-	body, err := b.sealText(c.card.Address, key.public, issued, expires, nonce, text)
+	body, err := b.sealText(a, key.public, issued, expires, nonce, text)
 	if err != nil {
 		return Record{}, err
 	}
@@ -211,13 +207,17 @@ func issueOffset(account ed25519.PrivateKey, slot [32]byte) (int64, error) {
 
 // records makes the records of a card for today and tomorrow.
 func records(c SignedCard, account ed25519.PrivateKey, now time.Time) ([]Record, error) {
+	text, err := c.pack()
+	if err != nil {
+		return nil, err
+	}
 	all := make([]Record, 0, 2*slotsPerDay)
 	for days := range 2 {
 		day := utcDay(now.UTC().AddDate(0, 0, days))
 		for salt := range byte(slotsPerDay) {
 			var nonce [recordNonce]byte
 			rand.Read(nonce[:])
-			record, err := blinding{c.card.Address.local, day, salt}.sealRecord(c, account, now, nonce)
+			record, err := blinding{c.card.Address.local, day, salt}.sealRecord(c.card.Address, text, account, now, nonce)
 			if err != nil {
 				return nil, err
 			}

@@ -233,7 +233,7 @@ func TestOpenRecordForeignCard(t *testing.T) {
 	}
 }
 
-func mustPack(t *testing.T, c SignedCard) []byte {
+func mustPack(t testing.TB, c SignedCard) []byte {
 	t.Helper()
 	text, err := c.pack()
 	if err != nil {
@@ -298,7 +298,7 @@ func FuzzOpenRecord(f *testing.F) {
 		if len(raw) > maxCard {
 			return
 		}
-		r, err := b.sealRecord(SignedCard{card: card.card, raw: raw}, testAccount(), testTime, [recordNonce]byte{})
+		r, err := b.sealRecord(card.Card().Address, mustPack(t, SignedCard{raw: raw}), testAccount(), testTime, [recordNonce]byte{})
 		if err != nil {
 			t.Fatal(err)
 		}

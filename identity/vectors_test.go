@@ -153,7 +153,7 @@ func TestRecordVector(t *testing.T) {
 		}
 	}
 	b := blinding{"alice", "2026-11-20", 1}
-	record, err := b.sealRecord(card, testAccount(), testTime, nonce)
+	record, err := b.sealRecord(card.Card().Address, mustPack(t, card), testAccount(), testTime, nonce)
 	if err != nil {
 		t.Fatal(err)
 	}
