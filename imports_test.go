@@ -70,8 +70,10 @@ var outside = []struct{ imports, users string }{
 
 	// Private keys and what is done with them. Overlays have the transport key.
 	{"crypto/aes crypto/cipher crypto/ecdh crypto/ecdsa crypto/elliptic crypto/rsa crypto/x509/", "identity identity/cms"},
-	{"crypto/hkdf crypto/hmac crypto/hpke filippo.io/age/ filippo.io/edwards25519/", "identity"},
-	{"crypto/ed25519", "identity identity/cms overlay overlay/overlaytest"},
+	{"crypto/hmac crypto/hpke filippo.io/age/ filippo.io/edwards25519/", "identity"},
+	{"crypto/hkdf", "identity identity/cms"},
+	{"crypto/ed25519", "identity identity/cms overlay overlay/overlaytest node node/store node/store/storetest node/nodetest cmd/kith"}, // outside identity and overlay: public keys as values
+	{"github.com/base/go-bip39/", "identity"}, // the list of words
 	{"crypto/sha1", "identity/cms"}, // names keys (RFC 5280 section 4.2.1.2), secures nothing
 	{"crypto/md5 crypto/des crypto/rc4 crypto/dsa", ""},
 	{"golang.org/x/crypto/cryptobyte/", "identity identity/cms node"}, // DER
@@ -82,7 +84,7 @@ var outside = []struct{ imports, users string }{
 
 	// Faces of a running node.
 	{"github.com/danielgtaylor/huma/v2/", "internal/control"},
-	{"github.com/spf13/cobra/ github.com/mdp/qrterminal/v3 golang.org/x/term", "cmd/kith"},
+	{"github.com/spf13/cobra/ github.com/mdp/qrterminal/v3 golang.org/x/term github.com/zalando/go-keyring", "cmd/kith"},
 
 	// Ways around what the compiler checks, and other processes.
 	{"reflect", "internal/control"},
@@ -91,12 +93,12 @@ var outside = []struct{ imports, users string }{
 	// Tests, and the packages that are only for them.
 	{"testing/", "node/store/storetest node/nodetest"},
 	{"github.com/google/go-cmp/", "node/store/storetest"},
-	{"github.com/rogpeppe/go-internal/testscript", ""},
+	{"github.com/rogpeppe/go-internal/testscript github.com/miekg/dns", ""},
 }
 
 // forTests is what any test may import from other modules, beside what its
 // package may.
-var forTests = []string{"github.com/google/go-cmp/", "github.com/rogpeppe/go-internal/testscript"}
+var forTests = []string{"github.com/google/go-cmp/", "github.com/rogpeppe/go-internal/testscript", "github.com/miekg/dns"}
 
 const howTo = "add it to the table in imports_test.go, and a page in doc/decisions that says why"
 
