@@ -115,3 +115,47 @@ func BenchmarkBare(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLarge is a message of 200 KiB on its whole way.
+func BenchmarkLarge(b *testing.B) {
+	content := make([]byte, 200<<10)
+	d, to := recipientsOf(b, 1)
+	key := d.ecdh(b)
+	signer := newAuthority(b).device(b, 2, 0)
+	signed := must(Sign(content, nil, signer.signer(), noon))(b)
+	sealed := must(SealTo(signed, nil, to))(b)
+	run := func(name string, f func() error) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(content)))
+			for b.Loop() {
+				if err := f(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	run("sign", func() error {
+		_, err := Sign(content, nil, signer.signer(), noon)
+		return err
+	})
+	run("verify", func() error {
+		s, err := ParseSigned(signed)
+		if err != nil {
+			return err
+		}
+		return s.Verify(signer.cert)
+	})
+	run("seal", func() error {
+		_, err := SealTo(signed, nil, to)
+		return err
+	})
+	run("open", func() error {
+		s, err := ParseSealed(sealed)
+		if err != nil {
+			return err
+		}
+		_, _, err = s.Open(d.cert, key)
+		return err
+	})
+}

@@ -5,20 +5,23 @@
 // trusted and what a content means is the caller's to decide.
 //
 // To sign call [Sign] or [SignDetached]; to check call [ParseSigned], choose a
-// certificate with [Signed.SignedBy], and call [Signed.Verify] or
-// [Signed.VerifyDetached]. To seal call [SealTo] or [SealWith]; to open call
-// [ParseSealed] and then [Sealed.Open] or [Sealed.OpenWith]. Sign first, then
-// seal: a sealed object alone says nothing about its sender.
+// certificate with [Signed.SignerKeyID] or [Signed.SignedBy], and call
+// [Signed.Verify] or [Signed.VerifyDetached]. [Bare] leaves the certificates out
+// for a reader who has them, [Detach] takes the content out. To seal call
+// [SealTo] or [SealWith]; to open call [ParseSealed] and then [Sealed.Open] or
+// [Sealed.OpenWith]. Sign first, then seal: a sealed object alone says nothing
+// about its sender. [OpenEnveloped] is for bridges to mail alone.
 //
 // Reading is strict. Lengths are definite and minimal, attributes are in DER
 // order, and nothing follows the object. Unknown versions, algorithms and
 // choices are refused, and so is what no signature or seal would cover: unsigned
 // and unauthenticated attributes, revocation lists, originator information.
-// Two things are left to an attacker. Certificates beside a signature are hints:
-// they may be altered, added or removed. And recipients may be added to or taken
-// from a sealed object, or its integrity check value cut to 12 octets, without
-// any effect on the content that opens; two objects with different octets may
-// therefore say the same.
+// Three things are left to an attacker. Certificates beside a signature are
+// hints: they may be altered, added or removed. An ECDSA signature has a twin
+// that is as good. And recipients may be added to or taken from a sealed object,
+// or its integrity check value cut to 12 octets, without any effect on the
+// content that opens. So two objects with different octets may say the same.
+// The whole profile, with vectors, is doc/spec/smime-profile.md.
 //
 // A value returned by a parser shares memory with its input, which the caller
 // must not change afterwards. Nothing here keeps state, so all of it may be
