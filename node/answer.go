@@ -15,6 +15,7 @@ const (
 	reasonPolicy    = "not allowed"
 	reasonFull      = "too many requests wait already"
 	reasonSecond    = "already subscribed with another SubscriptID"
+	reasonCard      = "your card has expired: is your clock right?"
 	reasonClock     = "the DateTime is too far from this clock"
 	reasonProfile   = "not a message that kith understands"
 	reasonRequire   = "the message requires what is not understood here"

@@ -1,8 +1,11 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/kith-im/kith/identity"
 )
@@ -31,38 +34,63 @@ func newer(a, b identity.SignedCard) bool {
 	return !a.IsZero() && (b.IsZero() || a.Card().Serial > b.Card().Serial)
 }
 
-// learnCard keeps a verified card if its serial rises. The node goes on with
-// it even if the disk refuses; the next card is another chance.
-func (n *Node) learnCard(ctx context.Context, card identity.SignedCard) {
+// learnCard keeps a verified card of a contact or a watcher if its serial rises.
+// It refuses, with ErrKeyChanged, a card of a contact under other keys than they
+// are known by, and has the owner told. The node goes on even if the disk
+// refuses; the next card is another chance.
+func (n *Node) learnCard(ctx context.Context, card identity.SignedCard) error {
+	if err := n.learnContact(ctx, card, time.Now()); err != nil {
+		return err
+	}
 	who := card.Card().Address
 	n.mu.Lock()
-	n.noteOwner(card)
-	var contact *Contact
-	if c := n.contacts[who]; c != nil && newer(card, c.Card) {
-		changed := *c
-		changed.Card = card
-		n.contacts[who], contact = &changed, &changed
-		if w := n.watches[who]; w != nil {
-			w.topics = nil // listen again, at the new addresses
-		}
-	}
 	var watcher *Watcher
 	if w := n.watchers[who]; w != nil && newer(card, w.Card) {
 		changed := *w
 		changed.Card = card
 		n.watchers[who], watcher = &changed, &changed
+		n.noteOwner(card)
 	}
 	n.mu.Unlock()
-	if contact != nil {
-		if err := n.store.PutContact(ctx, *contact); err != nil {
-			n.log.Error("card not kept", "err", err)
-		}
-	}
 	if watcher != nil {
 		if err := n.store.PutWatcher(ctx, *watcher); err != nil {
 			n.log.Error("card not kept", "err", err)
 		}
 	}
+	return nil
+}
+
+// learnContact is learnCard for a contact; of others it has nothing to say.
+func (n *Node) learnContact(ctx context.Context, card identity.SignedCard, now time.Time) error {
+	who := card.Card().Address
+	n.mu.Lock()
+	c := n.contacts[who]
+	n.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	if _, agrees := c.Trust.judge(keysOf(card.Card())); !agrees && now.After(card.Card().Expires) {
+		return fmt.Errorf("card under another key than that of %s, and expired: %w", c.Name, ErrKeyChanged) // of long ago, maybe
+	}
+	if !n.offer(ctx, who, func(t Trust) (Trust, bool) { return t.judge(keysOf(card.Card())) }) {
+		return cmp.Or(n.keyTrouble(who), ErrKeyChanged)
+	}
+	learned := false
+	_, err := n.changeContact(ctx, who, func(c *Contact) bool {
+		if _, agrees := c.Trust.judge(keysOf(card.Card())); agrees && newer(card, c.Card) {
+			c.Card, learned = card, true
+		}
+		return learned
+	})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		n.log.Error("card not kept", "err", err)
+	}
+	n.mu.Lock()
+	if w := n.watches[who]; w != nil && learned && err == nil {
+		w.topics = nil // listen again, at the new addresses
+	}
+	n.mu.Unlock()
+	return nil
 }
 
 // resolve asks the network for a person's card.
@@ -74,15 +102,23 @@ func (n *Node) resolve(ctx context.Context, who identity.Address, hints []identi
 	if err != nil {
 		return identity.SignedCard{}, false, err
 	}
-	return n.net.Resolve(ctx, l, hints...)
+	card, found, err := n.net.Resolve(ctx, l, hints...)
+	if err == nil && !found {
+		err = n.recheckLost(ctx, who, time.Now())
+	}
+	return card, found, err
 }
 
-// Lookup asks the network for the card of an address, in at most 10 s.
+// Lookup asks the network for the card of an address, in at most 10 s. For a
+// contact it is ErrKeyChanged if the card is under other keys than theirs.
 func (n *Node) Lookup(ctx context.Context, who identity.Address) (card identity.SignedCard, found bool, err error) {
 	_, hints := n.whereIs(who)
 	card, found, err = n.resolve(ctx, who, hints)
-	if found {
-		n.learnCard(ctx, card)
+	if err != nil || !found {
+		return identity.SignedCard{}, false, err
 	}
-	return card, found, err
+	if err := n.learnCard(ctx, card); err != nil {
+		return identity.SignedCard{}, false, err
+	}
+	return card, true, nil
 }

@@ -56,6 +56,10 @@ func (n *Node) Add(ctx context.Context, inv identity.Invitation, name, note stri
 
 // keepContact makes or changes a contact, in the store first.
 func (n *Node) keepContact(ctx context.Context, who identity.Address, name string, change func(*Contact)) (Contact, error) {
+	if err := n.contactTurn.take(ctx); err != nil {
+		return Contact{}, err
+	}
+	defer n.contactTurn.give()
 	n.mu.Lock()
 	c := Contact{Person: who, Added: time.Now()}
 	if old := n.contacts[who]; old != nil {
@@ -80,14 +84,56 @@ func (n *Node) keepContact(ctx context.Context, who identity.Address, name strin
 	if change != nil {
 		change(&c)
 	}
+	c.pin()
+	return c, n.writeContact(ctx, c)
+}
+
+// changeContact changes somebody who is a contact, in the store first. Change
+// says whether it did. It returns ErrNotFound for whoever is no contact.
+func (n *Node) changeContact(ctx context.Context, who identity.Address, change func(*Contact) bool) (Contact, error) {
+	if err := n.contactTurn.take(ctx); err != nil {
+		return Contact{}, err
+	}
+	defer n.contactTurn.give()
+	n.mu.Lock()
+	old := n.contacts[who]
+	n.mu.Unlock()
+	if old == nil {
+		return Contact{}, ErrNotFound
+	}
+	c := *old
+	if !change(&c) {
+		return c, nil
+	}
+	return c, n.writeContact(ctx, c)
+}
+
+// writeContact writes a contact to disk, then to memory. The caller has the turn.
+func (n *Node) writeContact(ctx context.Context, c Contact) error {
 	if err := n.store.PutContact(ctx, c); err != nil {
-		return Contact{}, fmt.Errorf("keep contact %s: %w", c.Name, err)
+		return fmt.Errorf("keep contact %s: %w", c.Name, err)
 	}
 	n.mu.Lock()
-	n.contacts[who] = &c
+	n.contacts[c.Person] = &c
+	n.notePins(&c)
+	n.noteOwner(c.Card)
 	n.mu.Unlock()
-	return c, nil
+	return nil
 }
+
+// turn lets one at a time read, change and write, so that no change is lost.
+type turn chan struct{}
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t turn) give() { <-t }
 
 // checkName accepts names that a person can type and a terminal can show.
 func checkName(name string) error {
@@ -142,13 +188,24 @@ func (n *Node) Remove(ctx context.Context, who identity.Address) error {
 	if err := n.unwatch(ctx, who); err != nil {
 		return err
 	}
+	if err := n.forgetContact(ctx, who); err != nil {
+		return err
+	}
+	return n.endWatcher(ctx, who, "deactivated")
+}
+
+func (n *Node) forgetContact(ctx context.Context, who identity.Address) error {
+	if err := n.contactTurn.take(ctx); err != nil {
+		return err
+	}
+	defer n.contactTurn.give()
 	if err := n.store.RemoveContact(ctx, who); err != nil {
 		return fmt.Errorf("remove contact: %w", err)
 	}
 	n.mu.Lock()
 	delete(n.contacts, who)
 	n.mu.Unlock()
-	return n.endWatcher(ctx, who, "deactivated")
+	return nil
 }
 
 // relation says what a person is to the owner.

@@ -13,7 +13,7 @@ type Event struct {
 	ID      uint64 // rising, across restarts too
 	Time    time.Time
 	Kind    EventKind
-	View    *View    // of SawPresence and SawWatch
+	View    *View    // of SawPresence, SawWatch and SawKey
 	Message *Message // of SawMessage and SawVerdict
 	Watcher *Watcher // of SawRequest and SawWatcher
 	Acks    int      // of SawAnnounce: devices that store our record; 0 if we are alone
@@ -30,6 +30,7 @@ const (
 	SawVerdict  EventKind = "verdict"  // a message we sent was settled
 	SawRequest  EventKind = "request"  // somebody asks to watch us
 	SawWatcher  EventKind = "watcher"  // somebody's subscription to us changed
+	SawKey      EventKind = "key"      // a contact goes by another key, or one was accepted or compared
 	SawAnnounce EventKind = "announce" // our record was stored, or could not be
 )
 

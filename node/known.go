@@ -104,18 +104,57 @@ func (n *Node) askZone(ctx context.Context, domain string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.domains[domain] == nil {
+		n.makeRoom()
 		n.domains[domain] = key
 	}
 	return nil
+}
+
+// maxDomains bounds the DNS domains held to for people who are no contacts.
+const maxDomains = 1024
+
+// makeRoom forgets domains that no contact is known by when there are many. The
+// caller holds n.mu.
+func (n *Node) makeRoom() {
+	if len(n.domains) < maxDomains {
+		return
+	}
+	clear(n.domains)
+	for _, c := range n.contacts {
+		n.notePins(c)
+	}
+}
+
+// askForStranger is askZone for somebody who is no contact, within the budget
+// for them.
+func (n *Node) askForStranger(ctx context.Context, domain string, now time.Time) error {
+	n.mu.Lock()
+	admitted := n.errands.admit(domain, now)
+	n.mu.Unlock()
+	if !admitted {
+		return fmt.Errorf("the zone of %s is not asked for strangers now", domain)
+	}
+	err := n.askZone(ctx, domain)
+	if err != nil {
+		n.mu.Lock()
+		n.errands.failed(domain, now)
+		n.mu.Unlock()
+	}
+	return err
 }
 
 // locate says what a person is found by. For an address under a DNS domain it
 // may ask the zone.
 func (n *Node) locate(ctx context.Context, who identity.Address) (identity.Locator, error) {
 	l := identity.Locator{Address: who}
-	if card := n.cardOf(who); card != nil {
-		l = card.Locator()
+	n.mu.Lock()
+	if card := n.newestCard(who); !card.IsZero() {
+		l = card.Card().Locator()
 	}
+	if c := n.contacts[who]; c != nil && c.Trust.Account != nil {
+		l.Account = c.Trust.Account
+	}
+	n.mu.Unlock()
 	if _, overlay := who.DomainKey(); overlay {
 		return l, nil
 	}
@@ -123,6 +162,7 @@ func (n *Node) locate(ctx context.Context, who identity.Address) (identity.Locat
 		if err := n.askZone(ctx, who.Domain()); err != nil {
 			return l, err
 		}
+		n.offer(ctx, who, func(t Trust) (Trust, bool) { return t.judge(n.domainKey(who.Domain()), nil) })
 	}
 	l.Domain = n.domainKey(who.Domain())
 	return l, nil
@@ -136,25 +176,74 @@ func (n *Node) open(ctx context.Context, request identity.Sealed, now time.Time)
 	known.Unlisted = true
 	o, err := n.keys.Open(request, known, now)
 	if unknown, ok := errors.AsType[*identity.UnknownDomainError](err); ok {
-		if err := n.askZone(ctx, unknown.Domain); err != nil {
+		if err := n.askForStranger(ctx, unknown.Domain, now); err != nil {
 			return nil, err
 		}
 		o, err = n.keys.Open(request, known, now)
 	}
-	if err != nil || o.Listed {
+	if errors.Is(err, identity.ErrRevoked) {
+		n.logOnce("request of a revoked device", err)
+	}
+	if err != nil || o.Listed && !n.awaitsCard(o.From) {
 		return o, err
 	}
 	if s, err := parseSubscribe(o.Entity.Body, n.domainKey); o.Entity.Type == typeSubscribe && err == nil && s.card.Card().Address == o.From {
-		n.learnCard(ctx, s.card)
+		if err := n.learnCard(ctx, s.card); err != nil {
+			return nil, err
+		}
 	}
-	if n.cardOf(o.From).Admits(o.Device) != nil {
+	if n.admits(o) != nil {
 		n.refresh(ctx, o.From, now)
 	}
-	if err := n.cardOf(o.From).Admits(o.Device); err != nil {
-		return nil, fmt.Errorf("%s: %w", o.From.Short(), err)
+	if err := n.admits(o); err != nil {
+		if errors.Is(err, identity.ErrRevoked) {
+			n.logOnce("request of a revoked device", err)
+		}
+		return nil, err
 	}
 	o.Listed = true
 	return o, nil
+}
+
+// awaitsCard says whether a contact is known by keys, but not by a card: then
+// what verifies may be under the keys of before.
+func (n *Node) awaitsCard(who identity.Address) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := n.contacts[who]
+	return c != nil && c.Trust.Account != nil && n.newestCard(who).IsZero()
+}
+
+// admits says whether the card known of a person has the device that signed.
+func (n *Node) admits(o *identity.Opened) error {
+	card := n.cardOf(o.From)
+	if card == nil {
+		return fmt.Errorf("%s: no card by the keys that they are known by", o.From.Short())
+	}
+	if err := card.Admits(o.Device); err != nil {
+		return fmt.Errorf("%s: %w", o.From.Short(), err)
+	}
+	return nil
+}
+
+// maxLogged bounds what is remembered of what was logged once.
+const maxLogged = 256
+
+// logOnce warns of something that would be logged again at each try.
+func (n *Node) logOnce(what string, err error) {
+	key := what + ": " + err.Error()
+	n.mu.Lock()
+	logged := n.logged[key]
+	if !logged {
+		if len(n.logged) >= maxLogged {
+			clear(n.logged)
+		}
+		n.logged[key] = true
+	}
+	n.mu.Unlock()
+	if !logged {
+		n.log.Warn(what, "err", err)
+	}
 }
 
 // How a newer card of a person is looked for when one of their devices is not in
@@ -165,17 +254,18 @@ const (
 )
 
 // refresh looks for a newer card of a person, if that was not done just before.
+// For all who are no contacts there is one budget.
 func (n *Node) refresh(ctx context.Context, who identity.Address, now time.Time) {
 	n.mu.Lock()
-	recent := now.Sub(n.refreshed[who]) < refreshGap
-	if !recent {
+	due := now.Sub(n.refreshed[who]) >= refreshGap && (n.contacts[who] != nil || n.errands.admit("", now))
+	if due {
 		if len(n.refreshed) >= gateTracked {
 			clear(n.refreshed)
 		}
 		n.refreshed[who] = now
 	}
 	n.mu.Unlock()
-	if recent {
+	if !due {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, refreshWait)

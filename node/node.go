@@ -61,6 +61,8 @@ type Node struct {
 	gate    gate
 	workers sync.WaitGroup // started by Run's loops; waited for by Run
 
+	contactTurn turn // whoever changes a contact has it
+
 	wakeAnnounce, wakePublish, wakeNotify, wakeWatch, wakeSend chan struct{} // size 1
 
 	mu        sync.Mutex // guards all below; held for memory only
@@ -77,6 +79,9 @@ type Node struct {
 	owners    map[identity.DeviceID]identity.Address // of devices in cards known
 	domains   map[string]ed25519.PublicKey           // keys of DNS domains held to
 	refreshed map[identity.Address]time.Time         // when a newer card was last looked for
+	rechecked map[identity.Address]time.Time         // when the keys of a contact not found were last asked for
+	errands   errands                                // for strangers
+	logged    map[string]bool                        // what is to be logged once
 	leaving   bool                                   // Goodbye was said
 }
 
@@ -109,7 +114,8 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 		owed: make(map[identity.Address]*owing), watches: make(map[identity.Address]*watching),
 		epochs: make(map[string]identity.Address), outbox: make(map[identity.Address]*outgoing),
 		owners: make(map[identity.DeviceID]identity.Address), domains: make(map[string]ed25519.PublicKey),
-		refreshed: make(map[identity.Address]time.Time),
+		refreshed: make(map[identity.Address]time.Time), rechecked: make(map[identity.Address]time.Time),
+		logged: make(map[string]bool), contactTurn: make(turn, 1),
 	}
 	if err := n.load(ctx); err != nil {
 		return nil, err
@@ -141,7 +147,9 @@ func (n *Node) load(ctx context.Context) error {
 		return fmt.Errorf("load contacts: %w", err)
 	}
 	for _, c := range contacts {
+		c.pin() // those of old have a card and no pins
 		n.contacts[c.Person] = &c
+		n.notePins(&c)
 		n.noteOwner(c.Card)
 	}
 	watchers, err := n.store.Watchers(ctx)
@@ -189,7 +197,7 @@ func (n *Node) loadOwn(ctx context.Context) error {
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, loop := range []func(context.Context){n.announceLoop, n.publishLoop, n.notifyLoop, n.watchLoop, n.sendLoop} {
+	for _, loop := range []func(context.Context){n.announceLoop, n.publishLoop, n.notifyLoop, n.watchLoop, n.sendLoop, n.trustLoop} {
 		n.workers.Go(func() { loop(ctx) }) // ends with ctx
 	}
 	<-ctx.Done()

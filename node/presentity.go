@@ -32,6 +32,9 @@ func (n *Node) answerSubscribe(ctx context.Context, o *identity.Opened, now time
 	if o.Time.Before(now.Add(-operationWindow)) || o.Time.After(now.Add(operationWindow)) {
 		return fail(trans, reasonClock), nil
 	}
+	if now.After(s.card.Card().Expires) && n.cardOf(o.From) == nil {
+		return fail(trans, reasonCard), nil
+	}
 	is := n.relation(o.From)
 	row := n.watcher(o.From)
 	known := row != nil && row.ID == s.id
@@ -43,7 +46,9 @@ func (n *Node) answerSubscribe(ctx context.Context, o *identity.Opened, now time
 	case row != nil && row.State == Active && now.Before(row.Expires) && !known:
 		return fail(trans, reasonSecond), nil
 	}
-	n.learnCard(ctx, s.card)
+	if err := n.learnCard(ctx, s.card); err != nil {
+		return nil, err
+	}
 	switch n.rules.Decide(o.From, is, access.Watch) {
 	case access.Allow:
 		return n.admitWatcher(ctx, s, row, now)

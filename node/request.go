@@ -19,7 +19,8 @@ var errNobody = errors.New("nobody publishes this address now")
 // request sends a signed operation to a person's devices and returns the
 // verified response of the first that answers. The newest known card is tried
 // first, then the one that the network finds.
-func (n *Node) request(ctx context.Context, protocol string, who identity.Address, op identity.Signed, trans string) (*response, error) {
+func (n *Node) request(ctx context.Context, protocol string, who identity.Address, op identity.Signed, trans string) (_ *response, err error) {
+	defer func() { err = n.explain(who, err) }()
 	card, hints := n.whereIs(who)
 	var first error
 	if !card.IsZero() {
@@ -37,10 +38,13 @@ func (n *Node) request(ctx context.Context, protocol string, who identity.Addres
 		return nil, first
 	case !found:
 		return nil, errNobody
-	case !card.IsZero() && fresh.Card().Serial <= card.Card().Serial:
+	}
+	if err := n.learnCard(ctx, fresh); err != nil {
+		return nil, err
+	}
+	if !card.IsZero() && fresh.Card().Serial <= card.Card().Serial {
 		return nil, first
 	}
-	n.learnCard(ctx, fresh)
 	return n.requestAt(ctx, protocol, fresh.Card(), op, trans)
 }
 

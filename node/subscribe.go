@@ -295,7 +295,9 @@ func (n *Node) settleWatch(ctx context.Context, who identity.Address, st *standi
 	v := n.viewOf(who, now)
 	n.mu.Unlock()
 	if !st.card.IsZero() && st.card.Card().Address == who {
-		n.learnCard(ctx, st.card)
+		if err := n.learnCard(ctx, st.card); err != nil {
+			return err
+		}
 	}
 	if before != row.State {
 		n.tell(Event{Kind: SawWatch, View: &v})

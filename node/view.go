@@ -46,6 +46,9 @@ type View struct {
 	Heard    time.Time // last signed sign of life
 	Until    time.Time // end of the lease
 	Unread   int       // messages not yet read
+
+	Verified   bool // the owner compared the key that they are known by
+	KeyChanged bool // they go by another key, which waits for Trust; Reason says so
 }
 
 // face is what one device shows.

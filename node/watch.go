@@ -259,8 +259,8 @@ func (n *Node) viewChanged(who identity.Address, now time.Time) {
 	wake(n.wakeWatch)
 }
 
-// viewOf composes the view of a person. The caller holds n.mu.
-func (n *Node) viewOf(who identity.Address, now time.Time) View {
+// composeView composes the view of a person of their documents. The caller holds n.mu.
+func (n *Node) composeView(who identity.Address, now time.Time) View {
 	v := View{Person: who, Name: n.nameOf(who), Liveness: UnknownLive, Unread: n.unread[who]}
 	w := n.watches[who]
 	if w == nil {
