@@ -115,19 +115,20 @@ func setWord(bits []byte, i, n int) {
 	}
 }
 
-// meant suggests the words nearest to a mistyped one.
+// meant suggests the words nearest to a mistyped one, of those at the same distance the ones that begin most alike.
 func meant(typed []byte) string {
 	const far = 3 // changes of a letter that make it another word
 	if len(typed) > 12 {
 		return ""
 	}
-	best := far
+	best, alike := far, 0
 	var near []string
 	for _, w := range wordlists.English {
-		switch d := distance(string(typed), w); {
-		case d < best:
-			best, near = d, []string{w}
-		case d == best && d < far:
+		d, n := distance(string(typed), w), beginning(string(typed), w)
+		if d < best || d == best && d < far && n > alike {
+			best, alike, near = d, n, nil
+		}
+		if d == best && d < far && n == alike {
 			near = append(near, w)
 		}
 	}
@@ -135,6 +136,15 @@ func meant(typed []byte) string {
 		return ""
 	}
 	return "; did you mean '" + strings.Join(near, "' or '") + "'?"
+}
+
+// beginning counts the letters that a and b begin with.
+func beginning(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // distance counts the letters to insert, delete, replace or swap with their neighbour to make b of a (optimal string alignment).

@@ -77,6 +77,8 @@ func TestParsePhrase(t *testing.T) {
 		"mixed case":   {strings.ReplaceAll(testPhrase, "o", "O"), ""},
 		"mistyped":     {strings.Replace(testPhrase, "warrior", "warior", 1), "word 7, 'warior', is not in the list; did you mean 'warrior'?"},
 		"swapped":      {strings.Replace(testPhrase, "camp", "capm", 1), "did you mean 'calm' or 'camp'?"},
+		"two changes":  {strings.Replace(testPhrase, "primary", "brimery", 1), "did you mean 'primary'?"},
+		"beginning":    {"acount " + testPhrase, "word 1, 'acount', is not in the list; did you mean 'account'?"}, // not amount
 		"two are near": {strings.Replace(testPhrase, "group", "grup", 1), "'group'"},
 		"no idea":      {strings.Replace(testPhrase, "ten", "xxxxxxxx", 1), "word 20, 'xxxxxxxx', is not in the list"},
 		"foreign":      {strings.Replace(testPhrase, "ten", "größenwahnsinnige", 1), "word 20"},

@@ -163,7 +163,7 @@ func (a *app) greet(i *instance, s settings) error {
 			return
 		}
 		if i.created {
-			fmt.Fprintf(w, "Made a new identity in %s. Keep a copy: it is you.\n\n", s.home)
+			fmt.Fprintf(w, "Made a new identity in %s. It is you: keep a copy elsewhere (kith backup),\nor its 24 words on paper (kith recovery).\n\n", s.home)
 		}
 		fmt.Fprintf(w, "%s is up, showing: %s\n\n", st.bold(inv.Address.Local()), own(control.StatusOf(i.node.Status())))
 		fmt.Fprintf(w, "%s  %s\n", st.dim("address   "), h.Address)
