@@ -79,7 +79,11 @@ func (z *zones) list(ctx context.Context, service, domain string) ([]target, err
 			return nil, fmt.Errorf("devices of %s: %w", domain, err)
 		}
 		if found {
-			return arrange(records, rand.IntN)
+			list, err := arrange(records, rand.IntN)
+			if err != nil {
+				return nil, fmt.Errorf("devices of %s: %w", domain, err)
+			}
+			return list, nil
 		}
 		alias, found, err := z.alias(ctx, name)
 		switch {
