@@ -253,3 +253,24 @@ func TestOpenSSLMultipart(t *testing.T) {
 		}
 	}
 }
+
+// TestMultipartLimits: each limit is reached and one octet more is refused.
+func TestMultipartLimits(t *testing.T) {
+	s := multipart(t, "hello", "b")
+	for name, test := range map[string]struct {
+		before string // the padding stands behind the first one of it
+		size   int    // with so many octets of padding the limit is reached
+	}{
+		"object":         {"--b--\r\n", maxMultipart - len(s)},
+		"header":         {"MIME-Version: 1.0", maxMultipartHeader - strings.Index(s, "\r\n\r\n") - 4},
+		"signature text": {"smime.p7s\"\r\n\r\n", maxSignatureText - (strings.Index(s, "\r\n--b--") - strings.LastIndex(s, "\r\n\r\nMII") - 4)},
+	} {
+		for more := range 2 {
+			head, tail, _ := strings.Cut(s, test.before)
+			m, err := ParseMultipartSigned([]byte(head + test.before + strings.Repeat(" ", test.size+more) + tail))
+			if (err == nil) != (more == 0) || (err == nil) != (m != nil) {
+				t.Errorf("%s, %d over: %v", name, more, err)
+			}
+		}
+	}
+}

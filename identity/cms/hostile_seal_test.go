@@ -210,3 +210,56 @@ func TestSealedAttributes(t *testing.T) {
 		t.Errorf("attributes removed, type id-data: %v, want %v", err, ErrDecrypt)
 	}
 }
+
+func TestKEKHostile(t *testing.T) {
+	kek := KEK{ID: []byte("epoch"), Key: [32]byte{9}}
+	recipient := func(r *node) *node { return r.at(sealedKARI...) }
+	octets := func(n int) *node { return leaf(0x04, make([]byte, n)...) }
+	for _, tt := range []struct {
+		name   string
+		change func(r *node)
+		parse  error // of ParseSealed
+		open   error // of OpenWith, if it parses
+	}{
+		{"nothing", func(*node) {}, nil, nil},
+		{"version 3", func(r *node) { recipient(r).at(0).data[0] = 3 }, ErrMalformed, nil},
+		{"no identifier", func(r *node) { recipient(r).at(1).children = nil }, ErrMalformed, nil},
+		{"identifier of no octets", func(r *node) { recipient(r).at(1).children[0] = octets(0) }, ErrMalformed, nil},
+		{"identifier of 64 octets", func(r *node) { recipient(r).at(1).children[0] = octets(MaxKeyID) }, nil, ErrNotRecipient},
+		{"identifier of 65 octets", func(r *node) { recipient(r).at(1).children[0] = octets(MaxKeyID + 1) }, ErrMalformed, nil},
+		{"identifier with a date", func(r *node) {
+			recipient(r).at(1).insert(1, leaf(0x18, []byte("20261120120000Z")...))
+		}, ErrMalformed, nil},
+		{"triple DES wrap", func(r *node) {
+			recipient(r).children[2] = group(0x30, leaf(0x06, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x03, 0x06), leaf(0x05))
+		}, nil, ErrUnsupported},
+		{"AES-128 wrap", func(r *node) { recipient(r).children[2] = parseNode(t, []byte(algAES128Wrap)) }, nil, ErrUnsupported},
+		{"wrapped key of 24 octets", func(r *node) { recipient(r).children[3] = octets(24) }, ErrMalformed, nil},
+		{"wrapped key of zeros", func(r *node) { recipient(r).children[3] = octets(40) }, nil, ErrDecrypt},
+		{"something behind", func(r *node) { recipient(r).insert(4, leaf(0x05)) }, ErrMalformed, nil},
+		{"the same twice, the first one bad", func(r *node) {
+			bad := parseNode(t, recipient(r).bytes())
+			bad.at(3).data = make([]byte, 40)
+			r.at(1, 0, 1).insert(0, bad)
+		}, nil, ErrDecrypt},
+		{"64 keys", func(r *node) {
+			r.at(1, 0, 1).insert(1, slices.Repeat([]*node{recipient(r)}, MaxRecipients-1)...)
+		}, nil, nil},
+		{"65 keys", func(r *node) {
+			r.at(1, 0, 1).insert(1, slices.Repeat([]*node{recipient(r)}, MaxRecipients)...)
+		}, ErrTooLarge, nil},
+	} {
+		root := parseNode(t, must(SealWith([]byte("hello"), nil, kek))(t))
+		tt.change(root)
+		s, err := ParseSealed(root.bytes())
+		if !errors.Is(err, tt.parse) || (err != nil) != (s == nil) {
+			t.Errorf("%s: parse: %v, want %v", tt.name, err, tt.parse)
+		}
+		if s == nil {
+			continue
+		}
+		if got, _, err := s.OpenWith(kek); !errors.Is(err, tt.open) || (err == nil) != (string(got) == "hello") {
+			t.Errorf("%s: open: %q, %v, want %v", tt.name, got, err, tt.open)
+		}
+	}
+}
