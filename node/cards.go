@@ -90,6 +90,9 @@ func (n *Node) learnContact(ctx context.Context, card identity.SignedCard, now t
 		w.topics = nil // listen again, at the new addresses
 	}
 	n.mu.Unlock()
+	if learned && err == nil {
+		n.cardLearned(ctx, card.Card())
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"strconv"
@@ -30,9 +31,10 @@ func (e *AmbiguousError) Error() string {
 
 // Add makes a person a contact and starts to watch them. The name is the
 // owner's own for them; an empty one becomes the local part of the address,
-// made unique. The note, at most 256 octets, greets them in the request.
-// Adding a contact again renews the hint of where to find them and asks again;
-// adding somebody who asked to watch the owner approves that.
+// made unique. The note, at most 256 octets, greets them in the request. The
+// token of an invitation goes with it, once it is known to be theirs, which
+// can take 10 s. Adding a contact again renews the hint of where to find them and
+// asks again; adding somebody who asked to watch the owner approves that.
 func (n *Node) Add(ctx context.Context, inv identity.Invitation, name, note string) (Contact, error) {
 	if inv.Address == n.Address() {
 		return Contact{}, badInput("that is your own address")
@@ -40,12 +42,26 @@ func (n *Node) Add(ctx context.Context, inv identity.Invitation, name, note stri
 	if len(note) > maxNote {
 		return Contact{}, badInput("note of %d octets: at most %d fit", len(note), maxNote)
 	}
+	var card identity.SignedCard
+	if n.cardOf(inv.Address) == nil {
+		card = n.introducedCard(ctx, inv.Address)
+	}
+	fresh := n.relation(inv.Address) != access.Contact
 	c, err := n.keepContact(ctx, inv.Address, name, func(c *Contact) {
 		if len(inv.Reach) > 0 {
 			c.Hint = inv.Reach
 		}
+		if c.Card.IsZero() {
+			c.Card = card
+		}
 	})
 	if err != nil {
+		return Contact{}, err
+	}
+	if err := n.takeToken(ctx, inv); err != nil {
+		if fresh {
+			err = errors.Join(err, n.forgetContact(ctx, c.Person))
+		}
 		return Contact{}, err
 	}
 	if err := n.admitPending(ctx, c.Person); err != nil {

@@ -15,7 +15,7 @@ type Event struct {
 	Kind    EventKind
 	View    *View    // of SawPresence, SawWatch and SawKey
 	Message *Message // of SawMessage and SawVerdict
-	Watcher *Watcher // of SawRequest and SawWatcher
+	Watcher *Watcher // of SawRequest, SawWatcher and SawInvite
 	Acks    int      // of SawAnnounce: devices that store our record; 0 if we are alone
 }
 
@@ -30,6 +30,7 @@ const (
 	SawVerdict  EventKind = "verdict"  // a message we sent was settled
 	SawRequest  EventKind = "request"  // somebody asks to watch us
 	SawWatcher  EventKind = "watcher"  // somebody's subscription to us changed
+	SawInvite   EventKind = "invite"   // somebody came with an invitation, and is a contact now; Note says with which
 	SawKey      EventKind = "key"      // a contact goes by another key, or one was accepted or compared
 	SawAnnounce EventKind = "announce" // our record was stored, or could not be
 )

@@ -76,13 +76,15 @@ type Node struct {
 	epochs    map[string]identity.Address // whose documents an epoch's KEK id opens
 	outbox    map[identity.Address]*outgoing
 	unread    map[identity.Address]int
-	owners    map[identity.DeviceID]identity.Address // of devices in cards known
-	domains   map[string]ed25519.PublicKey           // keys of DNS domains held to
-	refreshed map[identity.Address]time.Time         // when a newer card was last looked for
-	rechecked map[identity.Address]time.Time         // when the keys of a contact not found were last asked for
-	errands   errands                                // for strangers
-	logged    map[string]bool                        // what is to be logged once
-	leaving   bool                                   // Goodbye was said
+	owners    map[identity.DeviceID]identity.Address   // of devices in cards known
+	domains   map[string]ed25519.PublicKey             // keys of DNS domains held to
+	refreshed map[identity.Address]time.Time           // when a newer card was last looked for
+	rechecked map[identity.Address]time.Time           // when the keys of a contact not found were last asked for
+	errands   errands                                  // for strangers
+	logged    map[string]bool                          // what is to be logged once
+	deferred  map[identity.Address]identity.Invitation // those that wait for a card
+	recovered bool                                     // this home was made of the account key alone; set by New
+	leaving   bool                                     // Goodbye was said
 }
 
 // New loads a node's state from its store and starts a new boot of it. The
@@ -116,6 +118,7 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 		owners: make(map[identity.DeviceID]identity.Address), domains: make(map[string]ed25519.PublicKey),
 		refreshed: make(map[identity.Address]time.Time), rechecked: make(map[identity.Address]time.Time),
 		logged: make(map[string]bool), contactTurn: make(turn, 1),
+		deferred: make(map[identity.Address]identity.Invitation),
 	}
 	if err := n.load(ctx); err != nil {
 		return nil, err
@@ -159,6 +162,9 @@ func (n *Node) load(ctx context.Context) error {
 	for _, w := range watchers {
 		n.watchers[w.Person] = &w
 		n.noteOwner(w.Card)
+	}
+	if err := n.loadInvites(ctx); err != nil {
+		return err
 	}
 	if err := n.loadWatches(ctx); err != nil {
 		return err

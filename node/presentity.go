@@ -49,11 +49,18 @@ func (n *Node) answerSubscribe(ctx context.Context, o *identity.Opened, now time
 	if err := n.learnCard(ctx, s.card); err != nil {
 		return nil, err
 	}
-	switch n.rules.Decide(o.From, is, access.Watch) {
+	decision, why := n.rules.Decide(o.From, is, access.Watch), ""
+	if decision != access.Deny {
+		var approved bool
+		if approved, why = n.redeem(ctx, s, row, now); approved {
+			decision = access.Allow
+		}
+	}
+	switch decision {
 	case access.Allow:
 		return n.admitWatcher(ctx, s, row, now)
 	case access.Ask:
-		return n.keepRequest(ctx, s, row, now)
+		return n.inVain(why, s, func() (*response, error) { return n.keepRequest(ctx, s, row, now) })
 	}
 	return fail(trans, reasonPolicy), nil
 }
@@ -176,6 +183,7 @@ func (n *Node) standing(ctx context.Context, w Watcher, now time.Time) (*standin
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	st.grant, st.document = n.grantNow(now), n.out.document
+	st.grant.approval, _ = n.keys.Approval(w.Person) // zero without the account key
 	return st, nil
 }
 

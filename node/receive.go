@@ -36,6 +36,8 @@ func (n *Node) answerMessage(ctx context.Context, o *identity.Opened, now time.T
 		return fail(trans, reasonPolicy), nil
 	case m.Sent.After(now.Add(maxAhead)), m.Sent.Before(now.Add(-maxBehind)):
 		return fail(trans, reasonClock), nil
+	case !n.introducesWell(m, object):
+		return fail(trans, reasonProfile), nil
 	case cpim.CheckRequire(object, func(string, string) bool { return false }) != nil:
 		return fail(trans, reasonRequire), nil
 	}
@@ -56,6 +58,19 @@ func (n *Node) answerMessage(ctx context.Context, o *identity.Opened, now time.T
 		n.tell(Event{Kind: SawMessage, Message: &m})
 	}
 	return &response{trans: trans}, nil
+}
+
+// introducesWell says whether a message that introduces somebody has their card, if
+// it has any. Of other messages it is true.
+func (n *Node) introducesWell(m Message, object *cpim.Message) bool {
+	if m.ContentType != typeIntroduction {
+		return true
+	}
+	in, err := readIntroduction(object.Content())
+	if err == nil {
+		_, err = in.verified(n.domainKey)
+	}
+	return err == nil
 }
 
 // readMessage reads a signed message. An error means that it is none, or that
@@ -85,6 +100,13 @@ func readMessage(o *identity.Opened, now time.Time) (Message, *cpim.Message, err
 	}
 	m.ContentType, _, _ = object.Content().ContentType() // its parameters matter to Text only
 	m.Text, _ = object.Content().Text()                  // empty for what is not text
+	if m.ContentType == typeIntroduction {
+		in, err := readIntroduction(object.Content())
+		if err != nil {
+			return Message{}, nil, fmt.Errorf("message: %w", err)
+		}
+		m.Text = in.text(from)
+	}
 	return m, object, nil
 }
 

@@ -42,13 +42,18 @@ func (n *Node) Send(ctx context.Context, who identity.Address, text string) (Mes
 	if len(text) > maxText {
 		return Message{}, badInput("text of %d octets: at most %d fit", len(text), maxText)
 	}
-	now := time.Now()
-	m, err := n.compose(who, text, now)
+	m, err := n.composeContent(who, cpim.NewText(text), time.Now())
 	if err != nil {
 		return Message{}, err
 	}
+	m.ContentType, m.Text = "text/plain", text
+	return n.enqueue(ctx, m)
+}
+
+// enqueue puts a message into the outbox.
+func (n *Node) enqueue(ctx context.Context, m Message) (_ Message, err error) {
 	n.mu.Lock()
-	o := n.outgoingTo(who)
+	o := n.outgoingTo(m.Person)
 	n.mu.Unlock()
 	if m.ID, err = n.store.Enqueue(ctx, m); err != nil {
 		return Message{}, fmt.Errorf("keep message: %w", err)
@@ -61,16 +66,17 @@ func (n *Node) Send(ctx context.Context, who identity.Address, text string) (Mes
 	return m, nil
 }
 
-// compose makes a signed Message/CPIM object (RFC 3862) of a text.
-func (n *Node) compose(who identity.Address, text string, now time.Time) (Message, error) {
+// composeContent makes a signed Message/CPIM object (RFC 3862) of a content. What
+// people read of it is for the caller to fill in.
+func (n *Node) composeContent(who identity.Address, content cpim.Content, now time.Time) (Message, error) {
 	m := Message{
 		Out: true, Person: who, MessageID: cpim.NewMessageID(),
-		Sent: now.Truncate(time.Second), Stored: now, ContentType: "text/plain", Text: text,
+		Sent: now.Truncate(time.Second), Stored: now,
 		Status: Queued, Deadline: now.Add(outboxDeadline),
 	}
 	object, err := cpim.New(cpim.Draft{
 		From: cpim.Mailbox{URI: n.Address().IM()}, To: []cpim.Mailbox{{URI: who.IM()}},
-		DateTime: m.Sent, MessageID: m.MessageID, Content: cpim.NewText(text),
+		DateTime: m.Sent, MessageID: m.MessageID, Content: content,
 	})
 	if err != nil {
 		return Message{}, fmt.Errorf("write message: %w", err)

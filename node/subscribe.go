@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kith-im/kith/identity"
@@ -207,6 +208,9 @@ func (n *Node) ask(ctx context.Context, who identity.Address, w *watching) {
 		w.next = now.Add(jitter(w.Expires.Sub(now) / 2))
 	case w.State == Pending:
 		w.failures, w.why = 0, whyPending
+		if w.Reason != "" {
+			w.why = w.Reason + "; " + whyPending
+		}
 		w.next = now.Add(jitter(pendingDelay))
 	}
 	v := n.viewOf(who, now)
@@ -254,6 +258,9 @@ func (n *Node) subscribeOnce(ctx context.Context, who identity.Address, id Subsc
 		return nil, err
 	}
 	s := subscribe{watcher: n.Address(), target: who, duration: duration, id: id, trans: newTransID(), card: card, note: note}
+	if duration > 0 {
+		s.token = n.tokenFor(who)
+	}
 	body, err := s.marshal()
 	if err != nil {
 		return nil, fmt.Errorf("write subscribe: %w", err)
@@ -280,11 +287,14 @@ func (n *Node) settleWatch(ctx context.Context, who identity.Address, st *standi
 	before := row.State
 	row.State, row.Serial, row.Confirmed = st.state, st.serial, now
 	row.Expires, row.Reason = now.Add(st.duration), ""
-	if st.state == Terminated {
+	switch {
+	case st.state == Terminated:
 		row.Reason = st.reason
-	}
-	if st.grant != nil {
+	case st.state == Pending && strings.HasPrefix(st.reason, inviteReason):
+		row.Reason = st.reason
+	case st.grant != nil:
 		row.Epoch = st.grant.epoch
+		n.keepApproval(ctx, who, st.grant)
 	}
 	if err := n.store.PutWatch(ctx, row); err != nil {
 		return fmt.Errorf("keep watch: %w", err)
