@@ -39,21 +39,15 @@ func (l Locator) DomainKey() (ed25519.PublicKey, error) {
 	return named, nil
 }
 
-// slotKey gives the key whose slots hold the records: that of the account if it is known, else of the domain.
-func (l Locator) slotKey() (ed25519.PublicKey, error) {
-	domain, err := l.DomainKey()
-	if err != nil || l.Account == nil {
-		return domain, err
-	}
-	return l.Account, nil
-}
-
 // RecordKeys gives the three keys under which the records of l are found on the day of now (UTC): the slots of the account key if it is known, else
 // of the domain key, where there is the card of whoever is their own domain and a name for every other.
 func RecordKeys(l Locator, now time.Time) ([3]string, error) {
-	key, err := l.slotKey()
+	key, err := l.DomainKey()
 	if err != nil {
 		return [3]string{}, fmt.Errorf("record of %w", err)
+	}
+	if l.Account != nil {
+		key = l.Account
 	}
 	point, err := parsePoint(key)
 	if err != nil {
@@ -67,17 +61,26 @@ func RecordKeys(l Locator, now time.Time) ([3]string, error) {
 }
 
 // OpenRecord checks a record as [CheckRecord] does, opens it with what only those know who know the address, and verifies what is inside: a card
-// of the address, signed by the key whose slot it is, or a name of it, signed by the key of its domain. Slots of yesterday, today and
-// tomorrow are tried. That serials do not fall, and whether a card has expired, is for the caller to compare. A name that is not valid at now is [ErrExpired].
+// of the address, signed by the key whose slot it is, or a name of it, signed by the key of its domain and in a slot of that. Slots of yesterday, today and
+// tomorrow are tried, of the account key if it is known and of the domain key. That serials do not fall, and whether a card has expired, is for the
+// caller to compare. A name that is not valid at now is [ErrExpired].
 func OpenRecord(l Locator, key string, value []byte, now time.Time) (Found, error) {
 	if err := CheckRecord(key, value, now); err != nil {
 		return Found{}, err
 	}
-	slots, err := l.slotKey()
+	domain, err := l.DomainKey()
 	if err != nil {
 		return Found{}, fmt.Errorf("record of %w", err)
 	}
+	slots := domain
+	if l.Account != nil {
+		slots = l.Account
+	}
 	b, err := findBlinding(l.Address.local, slots, value[1:1+ed25519.PublicKeySize], now)
+	if err != nil && !slots.Equal(domain) {
+		slots = domain
+		b, err = findBlinding(l.Address.local, slots, value[1:1+ed25519.PublicKeySize], now)
+	}
 	if err != nil {
 		return Found{}, fmt.Errorf("record of %s: %w", l.Address.Short(), err)
 	}
@@ -89,7 +92,7 @@ func OpenRecord(l Locator, key string, value []byte, now time.Time) (Found, erro
 	if err != nil {
 		return Found{}, fmt.Errorf("record of %s: %w", l.Address.Short(), err)
 	}
-	found, err := l.verify(raw, slots, now)
+	found, err := l.verify(raw, domain, slots, now)
 	if err != nil {
 		return Found{}, fmt.Errorf("record of %s: %w", l.Address.Short(), err)
 	}
@@ -97,11 +100,7 @@ func OpenRecord(l Locator, key string, value []byte, now time.Time) (Found, erro
 }
 
 // verify reads what a record in a slot of the key slots held.
-func (l Locator) verify(raw []byte, slots ed25519.PublicKey, now time.Time) (Found, error) {
-	domain, err := l.DomainKey()
-	if err != nil {
-		return Found{}, err
-	}
+func (l Locator) verify(raw []byte, domain, slots ed25519.PublicKey, now time.Time) (Found, error) {
 	if isName(raw) {
 		name, err := parseName(raw, domain, now)
 		switch {
