@@ -12,8 +12,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
+// R3859-4-aes-preferred, R3859-4-aes-may, R3860-4-aes-preferred and
+// R3860-4-aes-may: openssl decrypts what we seal, and names AES as all there is.
 func TestOpenSSLDecryptsOurs(t *testing.T) {
 	o := newOpenSSL(t)
 	ca := newAuthority(t)
@@ -27,6 +31,7 @@ func TestOpenSSLDecryptsOurs(t *testing.T) {
 	}
 	for n := 1; n <= len(to); n++ {
 		o.write("sealed.der", must(SealTo(content, nil, to[:n]))(t))
+		o.names("sealed.der", "id-ecPublicKey", "dhSinglePass-stdDH-sha256kdf-scheme", "aes-256-gcm")
 		for _, name := range names[:n] {
 			got := o.must("cms", "-decrypt", "-binary", "-inform", "DER", "-in", "sealed.der",
 				"-recip", name+".pem", "-inkey", name+".key")
@@ -37,10 +42,27 @@ func TestOpenSSLDecryptsOurs(t *testing.T) {
 	}
 	kek := KEK{ID: []byte{1, 2, 3, 4}, Key: [32]byte{5, 6}}
 	o.write("kek.der", must(SealWith(content, nil, kek))(t))
+	o.names("kek.der", "id-aes256-wrap", "aes-256-gcm")
 	got := o.must("cms", "-decrypt", "-binary", "-inform", "DER", "-in", "kek.der",
 		"-secretkey", hex.EncodeToString(kek.Key[:]), "-secretkeyid", hex.EncodeToString(kek.ID))
 	if !bytes.Equal(got, content) {
 		t.Errorf("key-encryption key: openssl shows %q, want %q", got, content)
+	}
+}
+
+// names checks which algorithms openssl sees in an object, in its order.
+func (o referee) names(file string, want ...string) {
+	o.t.Helper()
+	text := string(o.must("cms", "-cmsout", "-print", "-inform", "DER", "-in", file))
+	var got []string
+	for line := range strings.Lines(text) {
+		if _, name, found := strings.Cut(strings.TrimSpace(line), "algorithm: "); found {
+			name, _, _ = strings.Cut(name, " ")
+			got = append(got, name)
+		}
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		o.t.Errorf("openssl sees other algorithms in %s (-got +want):\n%s", file, diff)
 	}
 }
 
