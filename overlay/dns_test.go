@@ -191,6 +191,28 @@ func TestDNSLoss(t *testing.T) {
 	}
 }
 
+// The system's servers are asked where the resolver says they are.
+func TestDNSDial(t *testing.T) {
+	s := serveDNS(t, `_kith.plain.test. TXT "v=kith1; k=`+named(t, 1)+`"`)
+	z, err := newZones(DNS{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, network := range []string{"udp", "tcp"} {
+		c, err := z.dial(t.Context(), network, s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.RemoteAddr().String(); got != s.addr {
+			t.Errorf("%s: reached %s, want %s", network, got, s.addr)
+		}
+		if _, datagrams := c.(net.PacketConn); datagrams != (network == "udp") {
+			t.Errorf("%s: the resolver takes it for datagrams: %v", network, datagrams)
+		}
+		c.Close()
+	}
+}
+
 // Answers too long for a datagram come by TCP.
 func TestDNSTruncated(t *testing.T) {
 	s := serveDNS(t, `_kith.plain.test. TXT "v=kith1; k=`+named(t, 1)+`"`)
@@ -201,7 +223,11 @@ func TestDNSTruncated(t *testing.T) {
 	if !found || err != nil || !key.Equal(publicKey(1)) {
 		t.Errorf("got %x, %v, %v", key, found, err)
 	}
-	want := []string{"_kith.plain.test. TXT udp", "_kith.plain.test. TXT tcp"}
+	s.add(t, `_kith.huge.test. TXT "v=kith1; k=`+named(t, 1)+`;"`+strings.Repeat(` "`+strings.Repeat("x", 255)+`"`, 240))
+	if key, found, err := ask(t, s, DNS{}).domainKey(t.Context(), "huge.test"); key != nil || found || !errors.Is(err, errTextLength) {
+		t.Errorf("60 KiB: got %x, %v, %v, want %v", key, found, err, errTextLength)
+	}
+	want := []string{"_kith.plain.test. TXT udp", "_kith.plain.test. TXT tcp", "_kith.huge.test. TXT udp", "_kith.huge.test. TXT tcp"}
 	if diff := cmp.Diff(want, s.packets()); diff != "" {
 		t.Error(diff)
 	}

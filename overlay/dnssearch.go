@@ -29,6 +29,7 @@ var (
 	errNoAnswer = errors.New("no device there answered in time")
 	errOvertook = errors.New("another target answered first")
 	errNoTime   = errors.New("not tried: no time was left")
+	errNoNeed   = errors.New("not tried: there was no need")
 )
 
 // search asks a domain's targets in order until one gives a good record.
@@ -84,6 +85,9 @@ func (z *zones) try(ctx context.Context, list []target, ask func(context.Context
 		select {
 		case found := <-ended:
 			if running--; found {
+				for i := next; i < len(list); i++ {
+					attempts[i].Err = errNoNeed
+				}
 				return attempts
 			}
 		case <-timer.C:

@@ -54,7 +54,7 @@ func TestSearchZone(t *testing.T) {
 		want    []string
 		asked   []byte
 	}{
-		{"first", 3, 0, 1, []string{"h1.test:1 found", "h2.test:2 not tried: no time was left", "h3.test:3 not tried: no time was left"}, []byte{1}},
+		{"first", 3, 0, 1, []string{"h1.test:1 found", "h2.test:2 not tried: there was no need", "h3.test:3 not tried: there was no need"}, []byte{1}},
 		{"third", 3, 0, 3, []string{"h1.test:1" + bad, "h2.test:2" + bad, "h3.test:3 found"}, []byte{1, 2, 3}},
 		{"third, limit 2", 3, 2, 3, []string{"h1.test:1" + bad, "h2.test:2" + bad, "h3.test:3 not tried, nor 0 after it: the limit is 2 targets"}, []byte{1, 2}},
 		{"second, limit 2", 3, 2, 2, []string{"h1.test:1" + bad, "h2.test:2 found"}, []byte{1, 2}},
@@ -168,7 +168,7 @@ func TestSearchZoneFaults(t *testing.T) {
 		"h9.test:1 names no device in a TXT record",
 		"h1.test:1 lookup _kith.h1.test. on " + s.addr + ": server misbehaving",
 		"h2.test:2 found",
-		"h3.test:3 not tried: no time was left",
+		"h3.test:3 not tried: there was no need",
 	}
 	if diff := cmp.Diff(want, outcomes(attempts)); diff != "" {
 		t.Error(diff)
