@@ -21,8 +21,11 @@ const (
 	keyringFile    = "keyring"
 )
 
-// errKeyring tells that the keyring gave no answer.
-var errKeyring = errors.New("no passphrase from the keyring")
+// keyringError tells that the keyring of the system does not do its part.
+type keyringError struct{ cause error }
+
+// Error gives the cause.
+func (e *keyringError) Error() string { return "the keyring does not work: " + e.cause.Error() }
 
 // keyringEntry returns the name of the keyring's entry for a home directory.
 func keyringEntry(home string) (string, bool) {
@@ -38,7 +41,7 @@ func entryName(address, home string) string { return address + " " + home }
 func fromKeyring(entry string) ([]byte, error) {
 	word, err := keyring.Get(keyringService, entry)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errKeyring, err)
+		return nil, &keyringError{err}
 	}
 	return []byte(word), nil
 }
@@ -51,11 +54,11 @@ func intoKeyring(home, entry string) ([]byte, error) {
 	word := base64.RawURLEncoding.AppendEncode(nil, secret[:])
 	clear(secret[:])
 	if err := keyring.Set(keyringService, entry, string(word)); err != nil {
-		return nil, fmt.Errorf("%w: %w", errKeyring, err)
+		return nil, &keyringError{err}
 	}
 	back, err := fromKeyring(entry)
 	if err == nil && subtle.ConstantTimeCompare(word, back) != 1 {
-		err = fmt.Errorf("%w: it gives back something else", errKeyring)
+		err = &keyringError{errors.New("it gives back something else")}
 	}
 	clear(back)
 	if err == nil {

@@ -148,9 +148,9 @@ func (a *app) moveToKeyring(entry, used string, word []byte) error {
 		}
 	}
 	chosen, err := intoKeyring(a.home, entry)
-	if errors.Is(err, errKeyring) {
-		return fail("the keyring of this system does not work: "+err.Error(),
-			"`kith passwd` sets a passphrase of your own. A keyring needs a graphical session, or gnome-keyring or the like")
+	if broken, ok := errors.AsType[*keyringError](err); ok {
+		return fail(broken.Error(),
+			"`kith passwd` sets a passphrase of your own; a keyring needs a graphical session, or gnome-keyring or the like in this one")
 	}
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func (a *app) moveToKeyring(entry, used string, word []byte) error {
 	if err := a.rekey(word, chosen); err != nil {
 		return errors.Join(err, leaveKeyring(a.home, entry))
 	}
-	return a.passwdDone(protection{true, true}, "The account key is under a random passphrase in the keyring, as %q.\n`kith up` asks there from now on.", keyringService)
+	return a.passwdDone(protection{true, true}, "The account key is under a random passphrase in the keyring; `kith up` asks there from now on.")
 }
 
 func (a *app) passwdDone(p protection, format string, args ...any) error {

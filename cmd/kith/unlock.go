@@ -159,10 +159,15 @@ func (a *app) unlock(s source, f func(pass func() ([]byte, error)) error) error 
 	}
 	if entry, ok := keyringEntry(a.home); ok {
 		err := f(func() ([]byte, error) { return fromKeyring(entry) })
-		if !errors.Is(err, identity.ErrPassphrase) && !errors.Is(err, errKeyring) {
+		broken, isBroken := errors.AsType[*keyringError](err)
+		switch {
+		case isBroken:
+			fmt.Fprintf(a.err, "%s.\n", capital(cleanLines(broken.Error())))
+		case errors.Is(err, identity.ErrPassphrase):
+			fmt.Fprintln(a.err, "The passphrase in the keyring is not that of the account key.")
+		default:
 			return err
 		}
-		fmt.Fprintf(a.err, "The keyring does not help: %v.\n", err)
 	}
 	if !terminal(a.in) {
 		return f(func() ([]byte, error) {
