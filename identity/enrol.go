@@ -83,7 +83,7 @@ func (d *Domain) enrol(request []byte, e Enrolment, now time.Time) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	m.Account, m.Serial, m.Expired, m.issued, m.Until = id.String(), m.Serial+1, false, now, e.Until
+	m.Account, m.Serial, m.Expired, m.issued, m.Until = id.String(), m.Serial+1, false, now.Add(-backdate), e.Until
 	g, err := d.grant(m, e.Days, now)
 	if err != nil {
 		return nil, err
@@ -175,7 +175,7 @@ func (d *Domain) expire(local string, now time.Time) ([]Record, error) {
 	}
 	m := d.members[i]
 	if !m.Expired {
-		m.Expired, m.Serial, m.issued = true, m.Serial+1, now
+		m.Expired, m.Serial, m.issued = true, m.Serial+1, now.Add(-backdate)
 		for _, end := range []time.Time{m.Signed.Add(recordSpan), now.Add(recordSpan)} { // beyond the member's last record
 			if m.Until.Before(end) {
 				m.Until = end
@@ -216,7 +216,7 @@ func (d *Domain) grant(m Member, days int, now time.Time) (*accountGrant, error)
 	if err != nil {
 		return nil, err
 	}
-	name, err := Name{m.Address, m.key, m.Serial, now, m.Until}.sign(d.key)
+	name, err := Name{m.Address, m.key, m.Serial, m.issued, m.Until}.sign(d.key)
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func TestEnrol(t *testing.T) {
 		lookUp(t, k, d, names)
 		if want := []Member{{
 			Address: k.Address(), Account: mustID(t, k.accountKey()), Serial: 1, Enrolled: testTime, Until: until, Signed: testTime.Truncate(day).Add(41 * day),
-			key: k.accountKey(), issued: testTime,
+			key: k.accountKey(), issued: testTime.Add(-backdate),
 		}}; fmt.Sprint(d.Members()) != fmt.Sprint(want) {
 			t.Errorf("members %v; want %v", d.Members(), want)
 		}
@@ -426,7 +426,7 @@ func TestAcceptRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hijacked, err := other.grant(Member{Address: r.address, key: r.account, Serial: 1, Until: e.Until}, 1, testTime)
+	hijacked, err := other.grant(Member{Address: r.address, key: r.account, Serial: 1, issued: testTime, Until: e.Until}, 1, testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -439,7 +439,7 @@ func TestAcceptRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stolen, err := d.grant(Member{Address: r.address, key: account.Public().(ed25519.PublicKey), Serial: 1, Until: e.Until}, 1, testTime)
+	stolen, err := d.grant(Member{Address: r.address, key: account.Public().(ed25519.PublicKey), Serial: 1, issued: testTime, Until: e.Until}, 1, testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -447,7 +447,7 @@ func TestAcceptRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := d.grant(Member{Address: r.address, key: r.account, Serial: 1, Until: e.Until}, 1, testTime)
+	own, err := d.grant(Member{Address: r.address, key: r.account, Serial: 1, issued: testTime, Until: e.Until}, 1, testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -587,7 +587,7 @@ func FuzzParseAccountGrant(f *testing.F) {
 	}
 	r := accountRequest{member.Address, domain.Public().(ed25519.PublicKey), member.Account}
 	holder := &Domain{name: member.Address.Domain(), key: domain, certificate: certificate}
-	g, err := holder.grant(Member{Address: member.Address, key: member.Account, Serial: 1, Until: testTime.Add(day)}, 1, testTime)
+	g, err := holder.grant(Member{Address: member.Address, key: member.Account, Serial: 1, issued: testTime, Until: testTime.Add(day)}, 1, testTime)
 	if err != nil {
 		f.Fatal(err)
 	}
