@@ -5,11 +5,13 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"math/big"
 	"testing"
 )
 
@@ -102,5 +104,24 @@ func TestOpenSSLAcceptsConfusion(t *testing.T) {
 		if s, err := ParseSigned(forged); !errors.Is(err, ErrUnsupported) || s != nil {
 			t.Errorf("signed by %s: %v, want %v", name, err, ErrUnsupported)
 		}
+	}
+}
+
+// The twin of an ECDSA signature, with n - s for s, is as good and cannot be
+// refused, as other writers do not choose the smaller one: nothing may rest on
+// the octets of a signature.
+func TestSignatureTwin(t *testing.T) {
+	d := newAuthority(t).device(t, 2, x509.KeyUsageDigitalSignature)
+	root := parseNode(t, must(Sign([]byte("hello"), nil, d.signer(), noon))(t))
+	signature := parseNode(t, root.at(signedInfo...).at(5).data)
+	s := new(big.Int).SetBytes(signature.at(1).data)
+	s.Sub(elliptic.P256().Params().N, s)
+	signature.at(1).data = s.FillBytes(make([]byte, 33))
+	for len(signature.at(1).data) > 1 && signature.at(1).data[0] == 0 && signature.at(1).data[1] < 0x80 {
+		signature.at(1).data = signature.at(1).data[1:]
+	}
+	root.at(signedInfo...).at(5).data = signature.bytes()
+	if err := must(ParseSigned(root.bytes()))(t).Verify(d.cert); err != nil {
+		t.Error(err)
 	}
 }
