@@ -363,6 +363,12 @@ func (b *Backup) Next() (Part, error) {
 	return Part{h.Name, h.Size, b.archive}, nil
 }
 
+// String names the principal and shows no key.
+func (b *Backup) String() string { return "backup of " + b.Address.Short() + " (redacted)" }
+
+// GoString is [Backup.String].
+func (b *Backup) GoString() string { return b.String() }
+
 // Close clears the account key in memory.
 func (b *Backup) Close() {
 	clear(b.account)

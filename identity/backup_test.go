@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -72,6 +73,11 @@ func TestBackupRoundTrip(t *testing.T) {
 	want := Origin{Address: k.Address(), Device: k.Device(), Made: testTime, Program: "kith test"}
 	if diff := cmp.Diff(want, b.Origin, cmp.AllowUnexported(Address{})); diff != "" {
 		t.Errorf("origin (-want +got):\n%s", diff)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if got, want := fmt.Sprintf(verb, b), "backup of "+k.Address().Short()+" (redacted)"; got != want {
+			t.Errorf("%s shows %q, want %q", verb, got, want)
+		}
 	}
 	parts, err := readAll(b)
 	if err != nil {
