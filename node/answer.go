@@ -29,6 +29,12 @@ const (
 // request cannot have come from an honest device, or this node is at fault.
 func (n *Node) Answer(ctx context.Context, protocol, from string, request identity.Sealed) (identity.Sealed, error) {
 	now := time.Now()
+	if protocol == Devices {
+		return n.answerDevices(ctx, from, request, now)
+	}
+	if err := n.serves(); err != nil {
+		return identity.Sealed{}, err
+	}
 	opened, err := n.open(ctx, request, now)
 	if err != nil {
 		return identity.Sealed{}, err

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kith-im/kith/identity"
@@ -22,7 +24,8 @@ import (
 // writeDocument makes the presence document of one device. Ids name the device
 // and stay the same for its life (RFC 3863 section 4.1.2); the timestamp is
 // that of the change of status, not of the writing (section 4.1.7).
-func writeDocument(who identity.Address, device identity.DeviceID, mine Mine, thing bool) ([]byte, error) {
+// A device that may publish some tuples only has the first of them as its own, and no person.
+func writeDocument(who identity.Address, device identity.DeviceID, mine Mine, thing bool, tuples []string) ([]byte, error) {
 	id := device.String()[:8]
 	basic := pidf.Open
 	if !mine.Show.takesMessages() {
@@ -32,8 +35,11 @@ func writeDocument(who identity.Address, device identity.DeviceID, mine Mine, th
 		ID: "t" + id, Status: pidf.Status{Basic: basic},
 		Contact: &pidf.Contact{URI: who.IM()}, Timestamp: mine.Since,
 	}
+	if len(tuples) > 0 {
+		tuple.ID = tuples[0]
+	}
 	p := pidf.Presence{Entity: who.Pres()}
-	if thing {
+	if thing || len(tuples) > 0 {
 		tuple.Notes = notes(mine.Note)
 	} else {
 		person := pidf.Person{ID: "p" + id, Notes: notes(mine.Note), Timestamp: mine.Since}
@@ -63,11 +69,16 @@ func activityOf(s Show) rpid.Activity {
 	return ""
 }
 
-// readDocument reads what a presence document shows, and whom it is about.
-func readDocument(xml []byte) (entity identity.Address, f face, err error) {
+// readDocument reads what a presence document shows, and whom it is about. If its
+// device may publish some tuples only, it has these, and says nothing of the
+// person or of devices.
+func readDocument(xml []byte, tuples []string) (entity identity.Address, f face, err error) {
 	p, err := pidf.Parse(xml)
 	if err != nil {
 		return identity.Address{}, face{}, fmt.Errorf("presence document: %w", err)
+	}
+	if tuples != nil && !within(p, tuples) {
+		return identity.Address{}, face{}, errors.New("presence document: more than its device may publish")
 	}
 	entity, err = identity.ParseAddress(p.Entity)
 	if err != nil {
@@ -93,6 +104,16 @@ func readDocument(xml []byte) (entity identity.Address, f face, err error) {
 	}
 	f.show = showOf(p.Basic(), rpid.Activity(does), f.show)
 	return entity, f, nil
+}
+
+// within says whether a document has nothing but some of these tuples.
+func within(p *pidf.Presence, tuples []string) bool {
+	for _, t := range p.Tuples {
+		if !slices.Contains(tuples, t.ID) {
+			return false
+		}
+	}
+	return len(p.Persons)+len(p.Devices)+len(p.Notes)+len(p.Ext) == 0
 }
 
 func showOf(basic pidf.Basic, does rpid.Activity, input Show) Show {

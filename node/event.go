@@ -13,10 +13,11 @@ type Event struct {
 	ID      uint64 // rising, across restarts too
 	Time    time.Time
 	Kind    EventKind
-	View    *View    // of SawPresence, SawWatch and SawKey
-	Message *Message // of SawMessage and SawVerdict
-	Watcher *Watcher // of SawRequest, SawWatcher and SawInvite
-	Acks    int      // of SawAnnounce: devices that store our record; 0 if we are alone
+	View    *View      // of SawPresence, SawWatch, SawContact and SawKey
+	Message *Message   // of SawMessage, SawVerdict, SawCopy and SawRead
+	Watcher *Watcher   // of SawRequest, SawWatcher and SawInvite
+	Link    *LinkState // of SawLink
+	Acks    int        // of SawAnnounce: devices that store our record; 0 if we are alone
 }
 
 // EventKind says what an event speaks of.
@@ -33,6 +34,15 @@ const (
 	SawInvite   EventKind = "invite"   // somebody came with an invitation, and is a contact now; Note says with which
 	SawKey      EventKind = "key"      // a contact goes by another key, or one was accepted or compared
 	SawAnnounce EventKind = "announce" // our record was stored, or could not be
+
+	// Of the owner's other devices.
+	SawCopy    EventKind = "copy"     // a message that the owner sent from another device
+	SawRead    EventKind = "read"     // a message was read on another device
+	SawContact EventKind = "contact"  // a contact was added, changed or removed on another device
+	SawStatus  EventKind = "status"   // the owner's status was set on another device
+	SawLink    EventKind = "link"     // the link of a new device goes on, or ended
+	SawRevoked EventKind = "revoked"  // this device was revoked
+	SawCardEnd EventKind = "card-end" // the owner's card has run out: a device that administers must be started
 )
 
 // keptEvents is how many events a late or slow reader can still get.

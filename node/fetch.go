@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/kith-im/kith/identity"
@@ -35,13 +36,57 @@ func (n *Node) Fetch(ctx context.Context, who identity.Address) (Fetched, error)
 		asking, cancel = context.WithTimeout(ctx, fetchWait)
 		defer cancel()
 	}
-	r, err := n.subscribeOnce(asking, who, newSubscriptID(), 0, "")
-	if err != nil && found {
+	fresh, err := n.fetchFrom(asking, who, now)
+	if _, refused := errors.AsType[*RefusedError](err); err != nil && found && !refused {
 		return held, nil
 	}
+	return fresh, err
+}
+
+// fetchFrom asks all devices of a person that publish, and returns the newest of
+// their documents.
+func (n *Node) fetchFrom(ctx context.Context, who identity.Address, now time.Time) (newest Fetched, err error) {
+	op, err := n.newSubscribe(ctx, who, newSubscriptID(), 0, "")
 	if err != nil {
 		return Fetched{}, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var mu sync.Mutex // of newest and refused
+	var refused *RefusedError
+	err = n.withCards(ctx, who, func(card *identity.Card) error {
+		err := n.each(card, n.publishers(card), func(d identity.DeviceCard) error {
+			r, err := n.askAlone(ctx, op, card, d)
+			if err != nil {
+				return err
+			}
+			f, err := n.fetched(r, who, now)
+			mu.Lock()
+			defer mu.Unlock()
+			if no, ok := errors.AsType[*RefusedError](err); ok {
+				refused = no
+			} else if err == nil && f.SignedAt.After(newest.SignedAt) {
+				newest = f
+				time.AfterFunc(askMoment, cancel) // for the others
+			}
+			return err
+		})
+		if refused != nil {
+			return nil // an answer
+		}
+		return err
+	})
+	switch {
+	case !newest.Signed.IsZero():
+		return newest, nil
+	case refused != nil:
+		return Fetched{}, refused
+	}
+	return Fetched{}, err
+}
+
+// fetched reads the answer to a fetch.
+func (n *Node) fetched(r *response, who identity.Address, now time.Time) (Fetched, error) {
 	if r.outcome == failure {
 		return Fetched{}, &RefusedError{Reason: r.reason}
 	}
@@ -79,9 +124,9 @@ func openFetched(s identity.Signed, who identity.Address, known identity.Known, 
 func (n *Node) stored(who identity.Address, now time.Time) (Fetched, bool) {
 	n.mu.Lock()
 	var newest *shown
-	if w := n.watches[who]; w != nil {
-		for _, s := range w.devices {
-			if s.audience == w.Epoch.Audience() && (newest == nil || s.hold.heard.After(newest.hold.heard)) {
+	if w, card := n.watches[who], n.newestCard(who).Card(); w != nil && card != nil {
+		for id, s := range w.devices {
+			if card.Admits(id) == nil && s.audience == w.Epoch.Audience() && (newest == nil || s.hold.heard.After(newest.hold.heard)) {
 				newest = s
 			}
 		}

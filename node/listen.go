@@ -55,9 +55,7 @@ func (n *Node) reachesOf(who identity.Address) []identity.Reach {
 	}
 	var list []identity.Reach
 	for _, d := range c.Card.Card().Devices {
-		if len(d.Reach) > 0 {
-			list = append(list, d.Reach)
-		}
+		list = append(list, n.reachesTo(d)...)
 	}
 	return list
 }

@@ -45,6 +45,10 @@ type Config struct {
 	Lease   time.Duration // 0 means DefaultLease; from 1 s to 24 h, in whole seconds
 	Thing   bool          // the owner is a device or a program: its documents have no person
 	Log     *slog.Logger  // nil is silent
+
+	// Card is the owner's card that Join gave, for the first New on a new device;
+	// zero: what the store has.
+	Card identity.SignedCard
 }
 
 // Node is one device of one person. Its methods are safe for concurrent use.
@@ -63,7 +67,10 @@ type Node struct {
 
 	contactTurn turn // whoever changes a contact has it
 
-	wakeAnnounce, wakePublish, wakeNotify, wakeWatch, wakeSend chan struct{} // size 1
+	wakeAnnounce, wakePublish, wakeNotify, wakeWatch, wakeSend, wakeSync chan struct{} // size 1
+
+	rosterTurn turn          // whoever changes the row of a device has it
+	caughtUp   chan struct{} // closed once the owner's other devices were asked for news, or there are none
 
 	mu        sync.Mutex // guards all below; held for memory only
 	card      identity.SignedCard
@@ -85,6 +92,10 @@ type Node struct {
 	deferred  map[identity.Address]identity.Invitation // those that wait for a card
 	recovered bool                                     // this home was made of the account key alone; set by New
 	leaving   bool                                     // Goodbye was said
+	own       roster                                   // the owner's devices
+	linking   *offer                                   // to link a device; nil if there is none
+	told      map[identity.DeviceID]identity.Reach     // of contacts' devices, newer than their cards
+	met       map[identity.DeviceID][32]byte           // who knows by which certificate we sign
 }
 
 // New loads a node's state from its store and starts a new boot of it. The
@@ -108,17 +119,23 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	n := &Node{
-		keys: cfg.Keys, net: cfg.Network, store: cfg.Store, rules: cfg.Rules,
+		keys: cfg.Keys, net: cfg.Network, rules: cfg.Rules,
 		lease: cfg.Lease, thing: cfg.Thing, log: cfg.Log,
 		wakeAnnounce: make(chan struct{}, 1), wakePublish: make(chan struct{}, 1), wakeNotify: make(chan struct{}, 1),
-		wakeWatch: make(chan struct{}, 1), wakeSend: make(chan struct{}, 1),
+		wakeWatch: make(chan struct{}, 1), wakeSend: make(chan struct{}, 1), wakeSync: make(chan struct{}, 1),
+		rosterTurn: make(turn, 1), caughtUp: make(chan struct{}),
 		contacts: make(map[identity.Address]*Contact), watchers: make(map[identity.Address]*Watcher),
 		owed: make(map[identity.Address]*owing), watches: make(map[identity.Address]*watching),
 		epochs: make(map[string]identity.Address), outbox: make(map[identity.Address]*outgoing),
 		owners: make(map[identity.DeviceID]identity.Address), domains: make(map[string]ed25519.PublicKey),
 		refreshed: make(map[identity.Address]time.Time), rechecked: make(map[identity.Address]time.Time),
 		logged: make(map[string]bool), contactTurn: make(turn, 1),
-		deferred: make(map[identity.Address]identity.Invitation),
+		deferred: make(map[identity.Address]identity.Invitation), own: newRoster(),
+		told: make(map[identity.DeviceID]identity.Reach), met: make(map[identity.DeviceID][32]byte),
+	}
+	n.store = ringing{cfg.Store, n.wakeSync}
+	if err := n.loadDevices(ctx, cfg.Card); err != nil {
+		return nil, err
 	}
 	if err := n.load(ctx); err != nil {
 		return nil, err
@@ -188,6 +205,9 @@ func (n *Node) loadOwn(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load audience key: %w", err)
 	}
+	if key == nil && !n.own.ready {
+		return nil // the owner's other devices have it
+	}
 	if key == nil {
 		n.out.epoch = identity.NewEpoch()
 		return n.store.PutSetting(ctx, keepEpoch, n.out.epoch.Bytes())
@@ -203,7 +223,7 @@ func (n *Node) loadOwn(ctx context.Context) error {
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, loop := range []func(context.Context){n.announceLoop, n.publishLoop, n.notifyLoop, n.watchLoop, n.sendLoop, n.trustLoop} {
+	for _, loop := range []func(context.Context){n.announceLoop, n.publishLoop, n.notifyLoop, n.watchLoop, n.sendLoop, n.trustLoop, n.syncLoop} {
 		n.workers.Go(func() { loop(ctx) }) // ends with ctx
 	}
 	<-ctx.Done()

@@ -20,6 +20,7 @@ type owing struct {
 	failures int
 	busy     bool
 	again    bool // something changed while busy
+	told     map[identity.DeviceID]bool
 }
 
 // notifySoon has the notify loop tell a watcher how its subscription stands
@@ -28,8 +29,11 @@ func (n *Node) notifySoon(who identity.Address) {
 	n.mu.Lock()
 	if o := n.owed[who]; o != nil {
 		o.next, o.failures, o.again = time.Time{}, 0, o.busy
+		if !o.busy {
+			clear(o.told)
+		}
 	} else {
-		n.owed[who] = &owing{}
+		n.owed[who] = &owing{told: make(map[identity.DeviceID]bool)}
 	}
 	n.mu.Unlock()
 	wake(n.wakeNotify)
@@ -75,12 +79,13 @@ func (n *Node) notifyDue(ctx context.Context, now time.Time) (next time.Time) {
 }
 
 func (n *Node) notifyOne(ctx context.Context, who identity.Address, o *owing) {
-	err := n.notify(ctx, who)
+	err := n.notify(ctx, who, o)
 	n.mu.Lock()
 	o.busy = false
 	switch {
 	case o.again:
 		o.again = false
+		clear(o.told)
 	case err == nil || o.failures+1 == notifyTries:
 		delete(n.owed, who)
 	default:
@@ -94,10 +99,11 @@ func (n *Node) notifyOne(ctx context.Context, who identity.Address, o *owing) {
 	wake(n.wakeNotify)
 }
 
-// notify tells one watcher how its subscription stands now.
-func (n *Node) notify(ctx context.Context, who identity.Address) error {
+// notify tells the devices of one watcher, those that were not told yet, how
+// its subscription stands now. An error says that there are more to be told.
+func (n *Node) notify(ctx context.Context, who identity.Address, o *owing) error {
 	w := n.watcher(who)
-	if w == nil {
+	if w == nil || n.Revoked() {
 		return nil
 	}
 	now := time.Now()
@@ -114,8 +120,41 @@ func (n *Node) notify(ctx context.Context, who identity.Address) error {
 	if err != nil {
 		return fmt.Errorf("sign notify: %w", err)
 	}
-	_, err = n.request(ctx, Presence, who, signed, string(trans[:]))
+	op := operation{Presence, signed, string(trans[:])}
+	left := 0
+	err = n.withCards(ctx, who, func(card *identity.Card) error {
+		devices := n.untold(card, o)
+		if left = len(devices); left == 0 {
+			return nil
+		}
+		return n.each(card, devices, func(d identity.DeviceCard) error {
+			_, err := n.askAlone(ctx, op, card, d)
+			if err == nil {
+				n.mu.Lock()
+				o.told[d.ID] = true
+				left--
+				n.mu.Unlock()
+			}
+			return err
+		})
+	})
+	if err == nil && left > 0 {
+		err = fmt.Errorf("%d devices of %s were not told", left, who.Short())
+	}
 	return err
+}
+
+// untold lists the devices of a watcher that were not told yet.
+func (n *Node) untold(card *identity.Card, o *owing) []identity.DeviceCard {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var list []identity.DeviceCard
+	for _, d := range card.Devices {
+		if d.Reads() && !o.told[d.ID] && len(n.reachesTo(d)) > 0 {
+			list = append(list, d)
+		}
+	}
+	return list
 }
 
 // lapse ends subscriptions that were not renewed: an active one is over, an

@@ -81,6 +81,8 @@ type response struct {
 	outcome  outcome
 	reason   string
 	standing *standing // of a successful subscribe
+
+	by identity.DeviceID // who signed it, of one received
 }
 
 // notify tells a watcher's device of a change in its subscription.

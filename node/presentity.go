@@ -35,6 +35,7 @@ func (n *Node) answerSubscribe(ctx context.Context, o *identity.Opened, now time
 	if now.After(s.card.Card().Expires) && n.cardOf(o.From) == nil {
 		return fail(trans, reasonCard), nil
 	}
+	n.noteReach(o, s.reach)
 	is := n.relation(o.From)
 	row := n.watcher(o.From)
 	known := row != nil && row.ID == s.id
@@ -169,7 +170,7 @@ func (n *Node) accepted(ctx context.Context, trans string, w Watcher, now time.T
 // standing says how a watcher's subscription stands, and gives an active one
 // what it takes to see: the key of the audience and the current document.
 func (n *Node) standing(ctx context.Context, w Watcher, now time.Time) (*standing, error) {
-	serial, err := n.store.Count(ctx, countSerial, 1)
+	serial, err := n.store.Count(ctx, countSerial, uint64(now.UnixMilli()))
 	if err != nil {
 		return nil, fmt.Errorf("count standing: %w", err)
 	}

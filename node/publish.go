@@ -94,6 +94,9 @@ func (n *Node) nextSince(now time.Time) time.Time {
 // publishLoop publishes a document at the start and on every change, and leases
 // between.
 func (n *Node) publishLoop(ctx context.Context) {
+	if !n.awaitNews(ctx) {
+		return
+	}
 	for {
 		if err := n.publishDue(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			n.log.Error("presence not published", "err", err)
@@ -109,7 +112,7 @@ func (n *Node) nextPublish(now time.Time) time.Time {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {
-	case n.leaving:
+	case n.leaving || !n.publishes():
 		return time.Time{}
 	case n.out.document.IsZero():
 		return now.Add(documentGap) // signing failed: try again
@@ -123,11 +126,18 @@ func (n *Node) nextPublish(now time.Time) time.Time {
 	return next
 }
 
+// publishes says whether this device publishes at all: not when it was revoked,
+// nor without the key of the audience, which another device of the owner's has,
+// nor if it is not certified for that. The caller holds n.mu.
+func (n *Node) publishes() bool {
+	return !n.own.revoked && !n.out.epoch.IsZero() && n.keys.DeviceCard(nil).Scopes().Has(identity.ScopePublish)
+}
+
 // publishDue publishes what is due at now: a document or a lease.
 func (n *Node) publishDue(ctx context.Context, now time.Time) error {
 	n.mu.Lock()
 	ended := !n.mine.Until.IsZero() && !now.Before(n.mine.Until)
-	leaving := n.leaving
+	leaving := n.leaving || !n.publishes()
 	fresh := n.out.document.IsZero() || n.out.changed && !now.Before(n.out.signed.Add(documentGap))
 	due := n.out.length > 0 && !n.out.changed && !now.Before(n.out.signed.Add(n.out.length/leasesPerTerm))
 	n.mu.Unlock()
@@ -189,7 +199,7 @@ func (n *Node) newDocument(mine Mine, length time.Duration, now time.Time) (audi
 
 // signDocument writes and signs the document of an audience (doc/spec/publication.md).
 func (n *Node) signDocument(out *audience, mine Mine, now time.Time) error {
-	xml, err := writeDocument(n.Address(), n.Device(), mine, n.thing)
+	xml, err := writeDocument(n.Address(), n.Device(), mine, n.thing, n.own.tuples)
 	if err != nil {
 		return fmt.Errorf("write presence document: %w", err)
 	}
@@ -294,10 +304,8 @@ func (n *Node) watcherReaches(now time.Time, keep func(identity.Address) bool) [
 		if w.State != Active || !now.Before(w.Expires) || w.Card.IsZero() || keep != nil && !keep(who) {
 			continue
 		}
-		for _, d := range w.Card.Card().Devices {
-			if len(d.Reach) > 0 {
-				to = append(to, d.Reach)
-			}
+		for _, d := range n.newestCard(who).Card().Devices {
+			to = append(to, n.reachesTo(d)...)
 		}
 	}
 	return to
@@ -309,7 +317,8 @@ func (n *Node) watcherReaches(now time.Time, keep func(identity.Address) bool) [
 // ctx's, if it ends first. Nothing is published after a goodbye.
 func (n *Node) Goodbye(ctx context.Context) error {
 	n.mu.Lock()
-	if n.leaving {
+	if n.leaving || !n.publishes() {
+		n.leaving = true
 		n.mu.Unlock()
 		return nil
 	}

@@ -2,77 +2,201 @@ package node
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/kith-im/kith/identity"
 )
 
-// exchangeTimeout bounds one exchange with one device (doc/spec/limits.md).
-const exchangeTimeout = 15 * time.Second
+// exchangeTimeout bounds one exchange with one device (doc/spec/limits.md), and
+// nextDevice is how long the next device of a person waits for the one before.
+const (
+	exchangeTimeout = 15 * time.Second
+	nextDevice      = 500 * time.Millisecond
+)
 
 // errNobody says that no card of a person can be found. Whoever asked tries
 // again later: the person may simply not have been here yet.
 var errNobody = errors.New("nobody publishes this address now")
 
-// request sends a signed operation to a person's devices and returns the
+// operation is a signed request on its way.
+type operation struct {
+	protocol string
+	signed   identity.Signed
+	trans    string
+}
+
+// request sends an operation to a person's devices in turn and returns the
 // verified response of the first that answers. The newest known card is tried
 // first, then the one that the network finds.
-func (n *Node) request(ctx context.Context, protocol string, who identity.Address, op identity.Signed, trans string) (_ *response, err error) {
+func (n *Node) request(ctx context.Context, who identity.Address, op operation) (*response, error) {
+	var r *response
+	err := n.withCards(ctx, who, func(card *identity.Card) (err error) {
+		r, err = n.race(ctx, op, card)
+		return err
+	})
+	return r, err
+}
+
+// withCards tries something with the newest known card of a person, then with the
+// one that the network finds, if that is a newer one.
+func (n *Node) withCards(ctx context.Context, who identity.Address, try func(*identity.Card) error) (err error) {
 	defer func() { err = n.explain(who, err) }()
 	card, hints := n.whereIs(who)
 	var first error
 	if !card.IsZero() {
-		r, err := n.requestAt(ctx, protocol, card.Card(), op, trans)
-		if err == nil {
-			return r, nil
+		if first = try(card.Card()); first == nil {
+			return nil
 		}
-		first = err
 	}
 	fresh, found, err := n.resolve(ctx, who, hints)
 	switch {
 	case err != nil:
-		return nil, errors.Join(first, fmt.Errorf("look up %s: %w", who.Short(), err))
+		return errors.Join(first, fmt.Errorf("look up %s: %w", who.Short(), err))
 	case !found && first != nil:
-		return nil, first
+		return first
 	case !found:
-		return nil, errNobody
+		return errNobody
 	}
 	if err := n.learnCard(ctx, fresh); err != nil {
-		return nil, err
+		return err
 	}
 	if !card.IsZero() && fresh.Card().Serial <= card.Card().Serial {
-		return nil, first
+		return first
 	}
-	return n.requestAt(ctx, protocol, fresh.Card(), op, trans)
+	return try(fresh.Card())
 }
 
-// requestAt asks the devices of one card in turn.
-func (n *Node) requestAt(ctx context.Context, protocol string, card *identity.Card, op identity.Signed, trans string) (*response, error) {
-	sealed, err := n.keys.SealTo(op, card)
+// race asks the devices of a card one after the other, the next one after half
+// a second or when one has failed, until one gives an answer. What it asks is
+// sealed to all of them.
+func (n *Node) race(ctx context.Context, op operation, card *identity.Card) (*response, error) {
+	devices := n.inOrder(card)
+	if len(devices) == 0 {
+		return nil, fmt.Errorf("%s has no device that can be reached", card.Address.Short())
+	}
+	sealed, err := n.keys.SealTo(n.bare(op.signed, devices...), card)
 	if err != nil {
 		return nil, fmt.Errorf("seal to %s: %w", card.Address.Short(), err)
 	}
-	err = fmt.Errorf("%s has no device that can be reached", card.Address.Short())
-	for _, d := range card.Devices {
-		if len(d.Reach) == 0 {
-			continue
+	type answer struct {
+		r   *response
+		err error
+	}
+	var asking sync.WaitGroup
+	ctx, cancel := context.WithCancel(ctx)
+	defer asking.Wait()
+	defer cancel()
+	answers := make(chan answer)
+	var unsure *response
+	next, waiting := 0, 0
+	for {
+		if next < len(devices) {
+			d := devices[next]
+			next, waiting = next+1, waiting+1
+			asking.Go(func() { // ends within exchangeTimeout or with ctx
+				r, err := n.askDevice(ctx, op, card, d, sealed)
+				select {
+				case answers <- answer{r, err}:
+				case <-ctx.Done():
+				}
+			})
 		}
+		var bell <-chan time.Time
+		if next < len(devices) {
+			bell = time.After(nextDevice)
+		}
+		select {
+		case <-bell:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case a := <-answers:
+			waiting--
+			switch {
+			case a.err != nil:
+				err = a.err
+			case a.r.outcome == indeterminant:
+				unsure = a.r
+			default:
+				return a.r, nil
+			}
+			if waiting == 0 && next == len(devices) {
+				if unsure != nil {
+					return unsure, nil
+				}
+				return nil, err
+			}
+		}
+	}
+}
+
+// inOrder lists the devices of a card that read what is sealed to their person
+// and can be reached, those that are live first.
+func (n *Node) inOrder(card *identity.Card) []identity.DeviceCard {
+	now := time.Now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var list []identity.DeviceCard
+	for _, d := range card.Devices {
+		if d.Reads() && len(n.reachesTo(d)) > 0 {
+			list = append(list, d)
+		}
+	}
+	live := func(d identity.DeviceCard) int {
+		if w := n.watches[card.Address]; w != nil {
+			if s := w.devices[d.ID]; s != nil {
+				return rank(s.hold.liveness(now))
+			}
+		}
+		return 0
+	}
+	slices.SortStableFunc(list, func(a, b identity.DeviceCard) int { return live(b) - live(a) })
+	return list
+}
+
+// reachesTo lists ways to reach a device of somebody else's, the newest first. The
+// caller holds n.mu.
+func (n *Node) reachesTo(d identity.DeviceCard) []identity.Reach {
+	return distinct(n.told[d.ID], d.Reach)
+}
+
+// askAlone sends an operation to one device, sealed to it alone.
+func (n *Node) askAlone(ctx context.Context, op operation, card *identity.Card, d identity.DeviceCard) (*response, error) {
+	sealed, err := n.keys.SealToDevice(n.bare(op.signed, d), d)
+	if err != nil {
+		return nil, fmt.Errorf("seal to device %s: %w", d.ID.Short(), err)
+	}
+	return n.askDevice(ctx, op, card, d, sealed)
+}
+
+// askDevice brings a sealed operation to a device, by each way there, and
+// verifies the response.
+func (n *Node) askDevice(ctx context.Context, op operation, card *identity.Card, d identity.DeviceCard, sealed identity.Sealed) (*response, error) {
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	n.mu.Lock()
+	ways := n.reachesTo(d)
+	n.mu.Unlock()
+	err := fmt.Errorf("device %s cannot be reached", d.ID.Short())
+	for _, to := range ways {
 		var r *response
-		if r, err = n.askDevice(ctx, protocol, card, d.Reach, sealed, trans); err == nil {
+		if r, err = n.exchange(ctx, op, card, to, sealed); err == nil {
+			n.meet(d.ID, r.outcome == success)
 			return r, nil
 		}
 	}
+	n.meet(d.ID, false)
 	return nil, err
 }
 
-// askDevice makes one exchange and verifies the response: signed by a device of
+// exchange makes one exchange and verifies the response: signed by a device of
 // the same person, about this operation and these octets.
-func (n *Node) askDevice(ctx context.Context, protocol string, card *identity.Card, to identity.Reach, sealed identity.Sealed, trans string) (*response, error) {
-	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
-	defer cancel()
-	answer, err := n.net.Exchange(ctx, protocol, to, sealed)
+func (n *Node) exchange(ctx context.Context, op operation, card *identity.Card, to identity.Reach, sealed identity.Sealed) (*response, error) {
+	answer, err := n.net.Exchange(ctx, op.protocol, to, sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +214,68 @@ func (n *Node) askDevice(ctx context.Context, protocol string, card *identity.Ca
 	if err != nil {
 		return nil, err
 	}
-	if r.trans != trans || r.digest != sealed.Digest() {
+	if r.trans != op.trans || r.digest != sealed.Digest() {
 		return nil, errors.New("response to another request")
 	}
+	r.by = opened.Device
 	return r, nil
+}
+
+// Certificates travel until a device has answered with success what carried
+// them; then what we sign names them only. After a failure, or when they have
+// changed, they travel again.
+
+// bare leaves out the certificates of what goes to devices that all know them.
+func (n *Node) bare(s identity.Signed, to ...identity.DeviceCard) identity.Signed {
+	ours := n.certificate()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, d := range to {
+		if n.met[d.ID] != ours {
+			return s
+		}
+	}
+	if bare, err := s.Bare(); err == nil {
+		return bare
+	}
+	return s
+}
+
+// meet notes whether a device knows our certificates.
+func (n *Node) meet(id identity.DeviceID, knows bool) {
+	ours := n.certificate()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !knows || n.card.IsZero() || n.card.Card().Admits(n.Device()) != nil {
+		delete(n.met, id)
+		return
+	}
+	if len(n.met) >= gateTracked {
+		clear(n.met)
+	}
+	n.met[id] = ours
+}
+
+// certificate names the certificate that this device signs with.
+func (n *Node) certificate() [32]byte { return sha256.Sum256(n.keys.DeviceCard(nil).Signing.Raw) }
+
+// noteReach keeps how a device of a contact, or of somebody who may watch, says
+// that it can be reached, if its card says something else.
+func (n *Node) noteReach(o *identity.Opened, reach identity.Reach) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	w := n.watchers[o.From]
+	if n.contacts[o.From] == nil && (w == nil || w.State != Active) || string(n.told[o.Device]) == string(reach) {
+		return
+	}
+	if len(n.told) >= gateTracked {
+		clear(n.told)
+	}
+	n.told[o.Device] = reach
+	if len(reach) == 0 {
+		delete(n.told, o.Device)
+	}
+	if w := n.watches[o.From]; w != nil {
+		w.topics = nil // listen again, at the new addresses
+	}
 }

@@ -52,6 +52,12 @@ func (n *Node) Send(ctx context.Context, who identity.Address, text string) (Mes
 
 // enqueue puts a message into the outbox.
 func (n *Node) enqueue(ctx context.Context, m Message) (_ Message, err error) {
+	if n.Revoked() {
+		return Message{}, ErrRevoked
+	}
+	if !n.keys.DeviceCard(nil).Scopes().Has(identity.ScopeSend) {
+		return Message{}, badInput("this device was not linked for sending messages")
+	}
 	n.mu.Lock()
 	o := n.outgoingTo(m.Person)
 	n.mu.Unlock()
@@ -207,7 +213,10 @@ func (n *Node) deliverOne(ctx context.Context, id int64) (settled bool, err erro
 	if m.Status != Queued {
 		return true, nil
 	}
-	r, problem := n.request(ctx, Messages, m.Person, m.Signed, m.MessageID)
+	if n.Revoked() {
+		return false, ErrRevoked
+	}
+	r, problem := n.request(ctx, m.Person, operation{Messages, m.Signed, m.MessageID})
 	now := time.Now()
 	m.Tries++
 	switch {

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -34,7 +33,7 @@ func (n *Node) loadWatches(ctx context.Context) error {
 	}
 	now := time.Now()
 	for _, row := range rows {
-		w := &watching{Watch: row, devices: make(map[identity.DeviceID]*shown)}
+		w := newWatching(row)
 		if row.State != Terminated {
 			w.next, w.why = now, whyLooking
 		}
@@ -89,7 +88,7 @@ func (n *Node) watch(ctx context.Context, who identity.Address, note string) err
 	w := n.watches[who]
 	fresh := w == nil
 	if fresh {
-		w = &watching{Watch: Watch{Person: who, ID: newSubscriptID(), State: Pending}, devices: make(map[identity.DeviceID]*shown)}
+		w = newWatching(Watch{Person: who, ID: newSubscriptID(), State: Pending})
 	}
 	row := w.Watch
 	if row.State == Terminated {
@@ -115,8 +114,12 @@ func (n *Node) watch(ctx context.Context, who identity.Address, note string) err
 // no before: there is a sign that they are here, or have changed their mind.
 func (n *Node) askAgain(who identity.Address) {
 	n.mu.Lock()
-	if w := n.watches[who]; w != nil && !w.asking && w.Reason != endedByOwner && (w.failures > 0 || w.State != Active) {
+	w := n.watches[who]
+	if w != nil && !w.asking && w.Reason != endedByOwner && (w.failures > 0 || w.State != Active) {
 		w.next = time.Now()
+	}
+	if w != nil {
+		w.retryNow()
 	}
 	n.mu.Unlock()
 	wake(n.wakeWatch)
@@ -171,6 +174,7 @@ func (n *Node) watchDue(ctx context.Context, now time.Time) (next time.Time, tur
 		for _, s := range w.devices {
 			next = sooner(next, s.hold.turn(now))
 		}
+		next = sooner(next, n.askMissing(ctx, who, w, now))
 		switch {
 		case w.next.IsZero() || w.asking:
 		case w.next.After(now):
@@ -186,106 +190,28 @@ func (n *Node) watchDue(ctx context.Context, now time.Time) (next time.Time, tur
 	return next, turned
 }
 
-// ask subscribes to one person, and settles when to ask again.
-func (n *Node) ask(ctx context.Context, who identity.Address, w *watching) {
-	err := n.subscribeTo(ctx, who, w)
-	now := time.Now()
-	n.mu.Lock()
-	w.asking = false
-	before := n.viewOf(who, now)
-	switch {
-	case w.State == Terminated && !w.ending:
-		w.failures, w.next = 0, time.Time{}
-	case err != nil:
-		w.failures++
-		w.next = now.Add(retryDelay(w.failures))
-		w.why = whySilent
-		if errors.Is(err, errNobody) {
-			w.why = whyLooking
-		}
-	case w.State == Active:
-		w.failures, w.why = 0, ""
-		w.next = now.Add(jitter(w.Expires.Sub(now) / 2))
-	case w.State == Pending:
-		w.failures, w.why = 0, whyPending
-		if w.Reason != "" {
-			w.why = w.Reason + "; " + whyPending
-		}
-		w.next = now.Add(jitter(pendingDelay))
-	}
-	v := n.viewOf(who, now)
-	n.mu.Unlock()
-	if err != nil && ctx.Err() == nil {
-		n.log.Debug("presence not answered", "person", who.Short(), "err", err)
-	}
-	if v.Reason != before.Reason {
-		n.tell(Event{Kind: SawWatch, View: &v})
-	}
-	wake(n.wakeWatch)
-}
-
-// subscribeTo makes one subscribe operation and takes what it brings (RFC 3859
-// section 3.4.1).
-func (n *Node) subscribeTo(ctx context.Context, who identity.Address, w *watching) error {
-	n.mu.Lock()
-	id, serial, note, ending := w.ID, w.Serial, w.note, w.ending
-	w.ending = false
-	n.mu.Unlock()
-	if ending { // told once; what does not arrive lapses
-		_, err := n.subscribeOnce(ctx, who, id, 0, "")
-		return err
-	}
-	r, err := n.subscribeOnce(ctx, who, id, subscribeFor, note)
-	if err != nil {
-		return err
-	}
-	if r.outcome == indeterminant {
-		return errors.New(r.reason)
-	}
-	if r.outcome == failure {
-		return n.settleWatch(ctx, who, &standing{id: id, state: Terminated, reason: r.reason, serial: serial})
-	}
-	if r.standing == nil || r.standing.id != id {
-		return errors.New("response without the subscription")
-	}
-	return n.settleWatch(ctx, who, r.standing)
-}
-
-// subscribeOnce sends one subscribe and returns its response.
-func (n *Node) subscribeOnce(ctx context.Context, who identity.Address, id SubscriptID, duration time.Duration, note string) (*response, error) {
-	card, err := n.ownCard(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := subscribe{watcher: n.Address(), target: who, duration: duration, id: id, trans: newTransID(), card: card, note: note}
-	if duration > 0 {
-		s.token = n.tokenFor(who)
-	}
-	body, err := s.marshal()
-	if err != nil {
-		return nil, fmt.Errorf("write subscribe: %w", err)
-	}
-	signed, err := n.keys.Sign(identity.Entity{Type: typeSubscribe, Body: body}, true, time.Now())
-	if err != nil {
-		return nil, fmt.Errorf("sign subscribe: %w", err)
-	}
-	return n.request(ctx, Presence, who, signed, string(s.trans[:]))
-}
-
-// settleWatch takes what a presentity says of our subscription: the row on
-// disk first, then the key, then the document.
-func (n *Node) settleWatch(ctx context.Context, who identity.Address, st *standing) error {
+// settleWatch takes what a device of a presentity says of our subscription: the
+// row on disk first, then the key, then the document. Answered says that it was
+// asked just now. An error says that this device is to be asked again.
+func (n *Node) settleWatch(ctx context.Context, who identity.Address, by identity.DeviceID, st *standing, answered bool) error {
 	now := time.Now()
 	n.mu.Lock()
 	w := n.watches[who]
-	if w == nil || w.ID != st.id || st.serial < w.Serial {
+	if w == nil || w.ID != st.id || w.overtaken(by, st, answered) {
 		n.mu.Unlock()
 		return nil
 	}
+	err := w.behind(st, answered, now)
+	if err == nil || answered {
+		w.serials[by] = st.serial
+	}
 	row := w.Watch
 	n.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	before := row.State
-	row.State, row.Serial, row.Confirmed = st.state, st.serial, now
+	row.State, row.Serial, row.Confirmed = st.state, max(row.Serial, st.serial), now
 	row.Expires, row.Reason = now.Add(st.duration), ""
 	switch {
 	case st.state == Terminated:
@@ -300,6 +226,7 @@ func (n *Node) settleWatch(ctx context.Context, who identity.Address, st *standi
 		return fmt.Errorf("keep watch: %w", err)
 	}
 	n.mu.Lock()
+	n.changeEpoch(w, row.Epoch, by, now)
 	w.Watch = row
 	n.learnEpoch(w)
 	v := n.viewOf(who, now)
@@ -312,6 +239,7 @@ func (n *Node) settleWatch(ctx context.Context, who identity.Address, st *standi
 	if before != row.State {
 		n.tell(Event{Kind: SawWatch, View: &v})
 	}
+	n.viewChanged(who, now) // a device may be gone from the card
 	wake(n.wakeWatch)
 	if st.grant == nil || st.document.IsZero() {
 		return nil
@@ -348,7 +276,7 @@ func (n *Node) answerNotify(ctx context.Context, o *identity.Opened, now time.Ti
 	if !ours {
 		return fail(trans, "no such subscription"), nil
 	}
-	if err := n.settleWatch(ctx, o.From, &m.standing); err != nil {
+	if err := n.settleWatch(ctx, o.From, o.Device, &m.standing, false); err != nil {
 		n.log.Error("notify not taken", "err", err)
 		return later(trans), nil
 	}

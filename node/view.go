@@ -46,9 +46,20 @@ type View struct {
 	Heard    time.Time // last signed sign of life
 	Until    time.Time // end of the lease
 	Unread   int       // messages not yet read
+	Devices  []DeviceView
 
 	Verified   bool // the owner compared the key that they are known by
 	KeyChanged bool // they go by another key, which waits for Trust; Reason says so
+}
+
+// DeviceView is what one device of a contact shows.
+type DeviceView struct {
+	ID       identity.DeviceID
+	Show     Show
+	Note     string
+	Since    time.Time // when the status was set, by their clock
+	Liveness Liveness
+	Heard    time.Time // last signed sign of life
 }
 
 // face is what one device shows.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -33,7 +34,10 @@ type watching struct {
 	why      string   // why nothing is known yet, for people
 	topics   []string // listened to
 	devices  map[identity.DeviceID]*shown
-	told     View // the last one told as an event
+	asked    map[identity.DeviceID]*asked
+	serials  map[identity.DeviceID]uint64 // of the newest standing of each device in this run
+	left     map[[16]byte]bool            // audiences whose key was replaced in this run
+	told     View                         // the last one told as an event
 }
 
 // shown is the newest document of one device of a contact.
@@ -61,7 +65,7 @@ func (n *Node) Hear(ctx context.Context, from string, s identity.Sealed) (fresh 
 	n.mu.Lock()
 	who, ok := n.epochs[string(s.KEKID())]
 	var epoch identity.Epoch
-	if w := n.watches[who]; ok && w != nil && w.State == Active {
+	if w := n.watches[who]; ok && w != nil && w.State == Active && !n.own.revoked {
 		epoch = w.Epoch
 	}
 	n.mu.Unlock()
@@ -105,7 +109,7 @@ func readPublication(o *identity.Opened) (*publication, error) {
 		return nil, fmt.Errorf("%s: %w", fieldLease, errSyntax)
 	}
 	p.length = time.Duration(seconds) * time.Second
-	entity, face, err := readDocument(o.Entity.Body)
+	entity, face, err := readDocument(o.Entity.Body, o.Tuples)
 	if err != nil {
 		return nil, err
 	}
@@ -271,12 +275,18 @@ func (n *Node) composeView(who identity.Address, now time.Time) View {
 		v.Reason = w.Reason
 		return v
 	}
+	card := n.newestCard(who).Card()
 	var faces []face
-	for _, s := range w.devices {
-		if s.audience == w.Epoch.Audience() {
-			faces = append(faces, s.face)
+	for id, s := range w.devices {
+		if s.audience != w.Epoch.Audience() || card != nil && card.Admits(id) != nil {
+			continue
 		}
+		faces = append(faces, s.face)
+		v.Devices = append(v.Devices, DeviceView{
+			ID: id, Show: s.show, Note: s.note, Since: s.since, Liveness: s.hold.liveness(now), Heard: s.hold.heard,
+		})
 	}
+	slices.SortFunc(v.Devices, func(a, b DeviceView) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	if f, ok := compose(faces, now); ok {
 		v.Show, v.Note, v.Since = f.show, f.note, f.since
 		v.Liveness, v.Heard, v.Until = f.hold.liveness(now), f.hold.heard, f.hold.until()

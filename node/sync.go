@@ -1,0 +1,565 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kith-im/kith/identity"
+)
+
+// The owner's devices stay alike: each asks each other one for what changed
+// there, at the start, when it has news itself (its own question says so), and
+// every few minutes. What is taken is on disk before the cursor moves; a device
+// that dies in between takes it again, to no effect.
+
+const (
+	syncEvery  = 4 * time.Minute
+	syncGap    = 50 * time.Millisecond // news of so long go together
+	newsWait   = 3 * time.Second       // at the start, before anything is published
+	maxSyncRun = 10000                 // pages taken from one device in a row
+)
+
+// sibling is another device of the owner's, as the sync loop sees it.
+type sibling struct {
+	next      time.Time // when to ask; zero is now
+	failures  int
+	busy      bool
+	tried     bool
+	told      uint64         // the number of ours they were last told of
+	reach     identity.Reach // they last told
+	dismissed bool           // revoked by us, to be told once
+}
+
+// siblingOf returns what is known of another device. The caller holds n.mu.
+func (n *Node) siblingOf(id identity.DeviceID) *sibling {
+	s := n.own.siblings[id]
+	if s == nil {
+		s = new(sibling)
+		n.own.siblings[id] = s
+	}
+	return s
+}
+
+// awaitNews waits, at the start, until the owner's other devices were asked for
+// news, but not for long. It says whether ctx still runs.
+func (n *Node) awaitNews(ctx context.Context) bool {
+	timer := time.NewTimer(newsWait)
+	defer timer.Stop()
+	select {
+	case <-n.caughtUp:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// syncLoop keeps this device like the owner's other ones.
+func (n *Node) syncLoop(ctx context.Context) {
+	waiting := true
+	for {
+		next := n.syncDue(ctx, time.Now())
+		if waiting && n.asked() {
+			close(n.caughtUp)
+			waiting = false
+		}
+		if !pause(ctx, next, n.wakeSync) || !pause(ctx, time.Now().Add(syncGap), nil) {
+			return
+		}
+	}
+}
+
+// asked says whether each of the owner's other devices was asked once.
+func (n *Node) asked() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for id, row := range n.own.rows {
+		if id != n.Device() && row.Revoked.IsZero() && !n.siblingOf(id).tried {
+			return false
+		}
+	}
+	return n.own.ready
+}
+
+// syncDue starts asking those who are due and says when the next one is.
+func (n *Node) syncDue(ctx context.Context, now time.Time) (next time.Time) {
+	n.mu.Lock()
+	alone := len(n.own.rows) <= 1
+	n.mu.Unlock()
+	if alone {
+		return n.seekSiblings(ctx, now)
+	}
+	last, err := n.store.LastChange(ctx)
+	if err != nil {
+		n.log.Error("changes not read", "err", err)
+		return now.Add(firstDelay)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.own.revoked {
+		return time.Time{}
+	}
+	for id, row := range n.own.rows {
+		s := n.siblingOf(id)
+		if id == n.Device() || !row.Revoked.IsZero() && !s.dismissed || s.busy {
+			continue
+		}
+		if s.next.After(now) && (last <= s.told || s.failures > 0) {
+			next = sooner(next, s.next)
+			continue
+		}
+		s.busy = true
+		n.workers.Go(func() { // ends when there is no more to take, at the first failure, or with ctx
+			n.syncWith(ctx, id, s)
+		})
+	}
+	return next
+}
+
+// seekSiblings looks for the card of a device that was linked and died before it
+// had written who the others are.
+func (n *Node) seekSiblings(ctx context.Context, now time.Time) (next time.Time) {
+	n.mu.Lock()
+	lost := !n.own.ready
+	n.mu.Unlock()
+	if !lost {
+		return time.Time{}
+	}
+	n.findOwnCard(ctx)
+	return now.Add(jitter(pendingDelay))
+}
+
+// syncWith takes what another device has, and settles when to ask it again.
+func (n *Node) syncWith(ctx context.Context, id identity.DeviceID, s *sibling) {
+	err := n.pull(ctx, id, s)
+	n.mu.Lock()
+	dismissed := s.dismissed
+	n.mu.Unlock()
+	if err != nil && ctx.Err() == nil && !dismissed {
+		n.log.Debug("device not asked", "device", id.Short(), "err", err)
+		n.lookAround(ctx)
+	}
+	now := time.Now()
+	n.mu.Lock()
+	s.busy, s.tried, s.dismissed = false, true, false
+	if err != nil {
+		s.failures++
+		s.next = now.Add(retryDelay(s.failures))
+	} else {
+		s.failures, s.next = 0, now.Add(jitter(syncEvery))
+	}
+	n.mu.Unlock()
+	wake(n.wakeSync)
+}
+
+// lookAround looks for a newer card of the owner, if that was not done just
+// before: the device that does not answer may be revoked, or this one.
+func (n *Node) lookAround(ctx context.Context) {
+	now := time.Now()
+	n.mu.Lock()
+	recent := now.Sub(n.refreshed[n.Address()]) < syncEvery
+	if !recent {
+		n.refreshed[n.Address()] = now
+	}
+	n.mu.Unlock()
+	if !recent {
+		n.findOwnCard(ctx)
+	}
+}
+
+// pull takes pages from another device until there are no more.
+func (n *Node) pull(ctx context.Context, id identity.DeviceID, s *sibling) error {
+	for range maxSyncRun {
+		n.mu.Lock()
+		row := n.own.rows[id]
+		n.mu.Unlock()
+		last, err := n.store.LastChange(ctx)
+		if err != nil {
+			return err
+		}
+		answer, err := n.askSibling(ctx, row, s, syncRequest{after: row.Cursor, have: last})
+		if err != nil {
+			return err
+		}
+		n.mu.Lock()
+		s.told = last
+		n.mu.Unlock()
+		if err := n.takePage(ctx, row, s, answer); err != nil {
+			return err
+		}
+		if !answer.more {
+			return n.levelled(ctx)
+		}
+	}
+	return errors.New("no end of changes")
+}
+
+// levelled keeps that this device has what another one had.
+func (n *Node) levelled(ctx context.Context) error {
+	n.mu.Lock()
+	ready := n.own.ready
+	n.mu.Unlock()
+	if ready {
+		return nil
+	}
+	if err := n.store.PutSetting(ctx, keepReady, []byte("1")); err != nil {
+		return fmt.Errorf("keep state of devices: %w", err)
+	}
+	n.mu.Lock()
+	n.own.ready = true
+	if n.out.epoch.IsZero() {
+		n.log.Warn("the other device had no key of the audience")
+	}
+	n.mu.Unlock()
+	wake(n.wakePublish)
+	wake(n.wakeWatch)
+	return nil
+}
+
+// takePage takes one answer: its items, then the cursor. If a message cannot be
+// verified for lack of knowledge about its author, all that is known about
+// people is taken first.
+func (n *Node) takePage(ctx context.Context, row *Device, s *sibling, answer *synced) error {
+	lacking, err := n.takeItems(ctx, row.ID, answer.items, false)
+	if err != nil {
+		return err
+	}
+	if lacking {
+		if err := n.pullPeople(ctx, row, s); err != nil {
+			return err
+		}
+		if _, err := n.takeItems(ctx, row.ID, answer.items, true); err != nil {
+			return err
+		}
+	}
+	if answer.last <= row.Cursor && !answer.more {
+		return n.seenSibling(ctx, row.ID, row.Cursor)
+	}
+	if answer.last <= row.Cursor {
+		return errors.New("sync: the cursor does not rise")
+	}
+	return n.seenSibling(ctx, row.ID, answer.last)
+}
+
+// seenSibling keeps how far another device's changes were taken. When there is
+// nothing new, that is worth a write only now and then.
+func (n *Node) seenSibling(ctx context.Context, id identity.DeviceID, cursor uint64) error {
+	now := time.Now()
+	n.mu.Lock()
+	row := n.own.rows[id]
+	same := row.Cursor == cursor && now.Sub(row.Seen) < syncEvery
+	n.mu.Unlock()
+	if same {
+		return nil
+	}
+	return n.keepDevice(ctx, id, func(d *Device) { d.Cursor, d.Seen = cursor, now })
+}
+
+// pullPeople takes all but messages, without moving the cursor.
+func (n *Node) pullPeople(ctx context.Context, row *Device, s *sibling) error {
+	after := row.Cursor
+	for range maxSyncRun {
+		answer, err := n.askSibling(ctx, row, s, syncRequest{after: after, want: wantPeople})
+		if err != nil {
+			return err
+		}
+		if _, err := n.takeItems(ctx, row.ID, answer.items, true); err != nil {
+			return err
+		}
+		if !answer.more {
+			return nil
+		}
+		if answer.last <= after {
+			return errors.New("sync: the cursor does not rise")
+		}
+		after = answer.last
+	}
+	return errors.New("no end of changes")
+}
+
+// askSibling makes one exchange with another device of the owner's.
+func (n *Node) askSibling(ctx context.Context, row *Device, s *sibling, q syncRequest) (*synced, error) {
+	to, err := identity.ParseDeviceCard(row.Card)
+	if err != nil {
+		return nil, fmt.Errorf("device %s: %w", row.ID.Short(), err)
+	}
+	now := time.Now()
+	var due bool
+	if q.renewal, due, err = n.keys.Renewal(now); err != nil || !due {
+		q.renewal = nil
+	}
+	q.reach, _ = n.net.Reach()
+	body, err := q.marshal()
+	if err != nil {
+		return nil, fmt.Errorf("write sync: %w", err)
+	}
+	signed, err := n.keys.Sign(identity.Entity{Type: typeSync, Body: body}, true, now)
+	if err != nil {
+		return nil, fmt.Errorf("sign sync: %w", err)
+	}
+	sealed, err := n.keys.SealToDevice(signed, to)
+	if err != nil {
+		return nil, fmt.Errorf("seal sync: %w", err)
+	}
+	n.mu.Lock()
+	reaches := distinct(s.reach, to.Reach, n.listedReach(row.ID))
+	n.mu.Unlock()
+	err = errors.New("it cannot be reached")
+	for _, reach := range reaches {
+		var answer *synced
+		if answer, err = n.exchangeSync(ctx, row.ID, reach, sealed); err == nil {
+			return answer, n.renewed(ctx, answer.grant)
+		}
+	}
+	return nil, err
+}
+
+// listedReach is how the newest card says that a device can be reached. The
+// caller holds n.mu.
+func (n *Node) listedReach(id identity.DeviceID) identity.Reach {
+	if n.card.IsZero() {
+		return nil
+	}
+	for _, d := range n.card.Card().Devices {
+		if d.ID == id {
+			return d.Reach
+		}
+	}
+	return nil
+}
+
+// distinct lists ways to reach one device, in order, without those twice or empty.
+func distinct(reaches ...identity.Reach) []identity.Reach {
+	var list []identity.Reach
+	seen := make(map[string]bool)
+	for _, r := range reaches {
+		if len(r) > 0 && !seen[string(r)] {
+			seen[string(r)] = true
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// renewed takes certificates that another device renewed.
+func (n *Node) renewed(ctx context.Context, grant []byte) error {
+	if grant == nil {
+		return nil
+	}
+	if err := n.keys.Renew(grant, time.Now()); err != nil {
+		n.log.Warn("certificates not renewed", "err", err)
+		return nil // the next answer may have better ones
+	}
+	wake(n.wakeAnnounce)
+	return n.tellOwnReach(ctx)
+}
+
+// exchangeSync sends a request to a device and verifies its answer.
+func (n *Node) exchangeSync(ctx context.Context, id identity.DeviceID, to identity.Reach, sealed identity.Sealed) (*synced, error) {
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	reply, err := n.net.Exchange(ctx, Devices, to, sealed)
+	if err != nil {
+		return nil, err
+	}
+	o, err := n.keys.Open(reply, n.knownOwn(), time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("answer: %w", err)
+	}
+	switch {
+	case o.From != n.Address() || o.Device != id:
+		return nil, errors.New("answer of another device")
+	case o.Entity.Type != typeSynced || !o.Scopes.Has(identity.ScopeRead):
+		return nil, fmt.Errorf("answer of type %q", o.Entity.Type)
+	}
+	answer, err := parseSynced(o.Entity.Body)
+	if err != nil {
+		return nil, err
+	}
+	if answer.digest != sealed.Digest() {
+		return nil, errors.New("answer to another request")
+	}
+	return answer, nil
+}
+
+// knownOwn is what this node knows when it verifies what the owner's other
+// devices signed: of a device that the card does not list, the roster decides.
+func (n *Node) knownOwn() identity.Known {
+	known := n.known()
+	known.Domain, known.Unlisted = n.ownDomain, true
+	return known
+}
+
+// answerDevices opens, verifies and answers what another device of the owner's
+// asks, or one that wants to become one.
+func (n *Node) answerDevices(ctx context.Context, from string, request identity.Sealed, now time.Time) (identity.Sealed, error) {
+	if n.Revoked() {
+		return identity.Sealed{}, ErrRevoked
+	}
+	o, err := n.keys.Open(request, n.knownOwn(), now)
+	if errors.Is(err, identity.ErrRevoked) {
+		return n.answerRevoked(ctx, request, now)
+	}
+	if err != nil {
+		return identity.Sealed{}, err
+	}
+	var e identity.Entity
+	switch {
+	case o.Entity.Type == typeLink:
+		e, err = n.answerLink(ctx, o, request, now)
+	case o.Entity.Type == typeSync && o.From == n.Address() && n.isSibling(o):
+		n.gate.vouch(from, true)
+		e, err = n.answerSync(ctx, o, request, now)
+	default:
+		err = fmt.Errorf("%s of %s", o.Entity.Type, o.From.Short())
+	}
+	if err != nil {
+		return identity.Sealed{}, err
+	}
+	return n.reply(e, o, now)
+}
+
+// reply signs an answer and seals it to who asked.
+func (n *Node) reply(e identity.Entity, o *identity.Opened, now time.Time) (identity.Sealed, error) {
+	signed, err := n.keys.Sign(e, true, now)
+	if err != nil {
+		return identity.Sealed{}, fmt.Errorf("sign answer: %w", err)
+	}
+	n.mu.Lock()
+	row := n.own.rows[o.Device]
+	n.mu.Unlock()
+	if o.Sealing == nil && row != nil && o.From == n.Address() {
+		// Its sealing certificate has run out, and it asks for another one: the
+		// key is still its own.
+		to, err := identity.ParseDeviceCard(row.Card)
+		if err != nil {
+			return identity.Sealed{}, fmt.Errorf("device %s: %w", row.ID.Short(), err)
+		}
+		return n.keys.SealToDevice(signed, to)
+	}
+	return n.keys.SealReply(signed, o)
+}
+
+// isSibling says whether what was opened is of another device of the owner's:
+// the newest card lists it, or the roster does and its certificates only ended.
+func (n *Node) isSibling(o *identity.Opened) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	row := n.own.rows[o.Device]
+	return o.Device != n.Device() && row != nil && row.Revoked.IsZero()
+}
+
+// answerRevoked tells a device that was revoked just that: it gets the card.
+func (n *Node) answerRevoked(ctx context.Context, request identity.Sealed, now time.Time) (identity.Sealed, error) {
+	o, err := n.keys.Open(request, identity.Known{Domain: n.ownDomain}, now)
+	if err != nil {
+		return identity.Sealed{}, err
+	}
+	if o.From != n.Address() || o.Entity.Type != typeSync {
+		return identity.Sealed{}, fmt.Errorf("%s of a revoked device", o.Entity.Type)
+	}
+	c, found, err := n.store.ChangeOf(ctx, SettingChange, keepCard)
+	if err != nil || !found {
+		return identity.Sealed{}, errors.Join(err, errNoCard)
+	}
+	it, err := n.itemOf(ctx, c, new(pageSource))
+	if err != nil {
+		return identity.Sealed{}, err
+	}
+	body, err := synced{digest: request.Digest(), items: []item{*it}}.marshal()
+	if err != nil {
+		return identity.Sealed{}, err
+	}
+	return n.reply(identity.Entity{Type: typeSynced, Body: body}, o, now)
+}
+
+// answerSync gives another device of the owner's what changed here, and asks it
+// in turn if it has news.
+func (n *Node) answerSync(ctx context.Context, o *identity.Opened, request identity.Sealed, now time.Time) (identity.Entity, error) {
+	q, err := parseSyncRequest(o.Entity.Body)
+	if err != nil {
+		return identity.Entity{}, err
+	}
+	n.mu.Lock()
+	row, s := n.own.rows[o.Device], n.siblingOf(o.Device)
+	if len(q.reach) > 0 {
+		s.reach = q.reach
+	}
+	if s.failures > 0 || q.have > row.Cursor {
+		s.failures, s.next = 0, time.Time{}
+	}
+	n.mu.Unlock()
+	wake(n.wakeSync)
+	answer := synced{digest: request.Digest(), last: q.after}
+	if q.renewal != nil && n.keys.Administers() {
+		if answer.grant, err = n.renewFor(ctx, row, q.renewal, now); err != nil {
+			n.log.Warn("certificates not renewed", "device", row.ID.Short(), "err", err)
+		}
+	}
+	if err := n.fillPage(ctx, &answer, q); err != nil {
+		return identity.Entity{}, err
+	}
+	body, err := answer.marshal()
+	return identity.Entity{Type: typeSynced, Body: body}, err
+}
+
+// renewFor certifies the next sealing key of another device.
+func (n *Node) renewFor(ctx context.Context, row *Device, request []byte, now time.Time) ([]byte, error) {
+	old, err := identity.ParseDeviceCard(row.Card)
+	if err != nil {
+		return nil, err
+	}
+	grant, d, err := n.keys.Certify(request, identity.Permit{Renews: &old}, now)
+	if err != nil {
+		return nil, err
+	}
+	if d.ID != row.ID {
+		return nil, errors.New("request of another device")
+	}
+	d.Reach = old.Reach
+	der, err := d.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	if err := n.keepDevice(ctx, row.ID, func(r *Device) { r.Card = der }); err != nil {
+		return nil, err
+	}
+	wake(n.wakeAnnounce)
+	return grant, nil
+}
+
+// fillPage adds what changed after the cursor to an answer, as much as fits.
+func (n *Node) fillPage(ctx context.Context, answer *synced, q *syncRequest) error {
+	changes, err := n.store.Changes(ctx, q.after, maxItems)
+	if err != nil {
+		return err
+	}
+	var from pageSource
+	size := 0
+	for _, c := range changes {
+		if q.want == wantPeople && c.Kind == MessageChange {
+			answer.last = c.Seq
+			continue
+		}
+		it, err := n.itemOf(ctx, c, &from)
+		if err != nil {
+			return err
+		}
+		if it != nil && len(it.body) > maxItem {
+			n.log.Warn("too large for the other devices", "octets", len(it.body))
+			it = nil
+		}
+		if it != nil && size > 0 && size+len(it.body)+len(it.key) > maxPage {
+			answer.more = true
+			return nil
+		}
+		if it != nil {
+			answer.items = append(answer.items, *it)
+			size += len(it.body) + len(it.key) + 64
+		}
+		answer.last = c.Seq
+	}
+	answer.more = len(changes) == maxItems
+	return nil
+}
