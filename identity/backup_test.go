@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -421,6 +422,79 @@ func TestBackupOfMember(t *testing.T) {
 		want, err2 := os.ReadFile(keyFile(dir, name))
 		if err := errors.Join(err1, err2); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s is another, %v", name, err)
+		}
+	}
+}
+
+// zeros reads as so many zeros, and looks now and then at how much memory is in use.
+type zeros struct {
+	left, seen int64
+	most       uint64
+}
+
+func (z *zeros) Read(b []byte) (int, error) {
+	if z.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(b)), z.left)
+	clear(b[:n])
+	z.left -= n
+	if z.seen += n; z.seen >= 8<<20 {
+		z.seen = 0
+		z.most = max(z.most, inUse())
+	}
+	return int(n), nil
+}
+
+// inUse gives the octets of memory that are not garbage.
+func inUse() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// Memory does not depend on how large a store is.
+func TestBackupMemory(t *testing.T) {
+	k := mustNew(t, "alice")
+	const size = 64 << 20
+	store := &zeros{left: size}
+	before := inUse()
+	in, out := io.Pipe()
+	written := make(chan error, 1)
+	go func() { // ends when the reader has read all
+		written <- errors.Join(k.writeBackup(out, testPass, quick, "", testTime, []Part{{BackupStore, size, store}}), out.Close())
+	}()
+	b, err := ReadBackup(in, testPass)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := b.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, p.Data); err != nil || n != size {
+		t.Fatalf("%d octets, %v; want %d", n, err, size)
+	}
+	if _, err := b.Next(); err != io.EOF {
+		t.Fatal(err)
+	}
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	if store.most == 0 || store.most > before+8<<20 {
+		t.Errorf("%d octets of memory in use at %d, %d before", store.most, size, before)
+	}
+}
+
+func BenchmarkBackup(b *testing.B) {
+	k := mustNew(b, "alice")
+	const size = 16 << 20
+	b.SetBytes(size)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := k.writeBackup(io.Discard, testPass, quick, "", testTime, []Part{{BackupStore, size, &zeros{left: size}}}); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
