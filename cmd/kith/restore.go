@@ -323,7 +323,7 @@ func (a *app) readWords() ([]byte, error) {
 			return nil, err
 		case wrong.Wrong > 0:
 			clear(longer)
-			fmt.Fprintf(a.err, "%s. That line again:\n", capital(cleanLines(wrong.Why)))
+			fmt.Fprintf(a.err, "%s That line again:\n", sentence(wrong.Why))
 		case wrong.Words < 24:
 			clear(text)
 			text, count = longer, wrong.Words
@@ -331,13 +331,19 @@ func (a *app) readWords() ([]byte, error) {
 			clear(longer)
 			clear(text)
 			text, count = nil, 0
-			fmt.Fprintf(a.err, "%s. All of them again:\n", capital(wrong.Why))
+			fmt.Fprintf(a.err, "%s\nAll of them again:\n", sentence(wrong.Why))
 		}
 	}
 }
 
-// capital begins a sentence.
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+// sentence makes one of an error.
+func sentence(s string) string {
+	s = clean(s)
+	if !strings.HasSuffix(s, "?") {
+		s += "."
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
 
 // wrongWords says what is wrong with a recovery phrase.
 func wrongWords(err error) error {

@@ -162,7 +162,7 @@ func (a *app) unlock(s source, f func(pass func() ([]byte, error)) error) error 
 		broken, isBroken := errors.AsType[*keyringError](err)
 		switch {
 		case isBroken:
-			fmt.Fprintf(a.err, "%s.\n", capital(cleanLines(broken.Error())))
+			fmt.Fprintln(a.err, sentence(broken.Error()))
 		case errors.Is(err, identity.ErrPassphrase):
 			fmt.Fprintln(a.err, "The passphrase in the keyring is not that of the account key.")
 		default:
