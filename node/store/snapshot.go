@@ -55,9 +55,11 @@ func (s *Store) vacuum(ctx context.Context, path string) error {
 	return errors.Join(err, db.Close())
 }
 
-// KeepRestored is the setting with a [Restored], as JSON, in a store that came
-// out of a backup. The node acts on it at its next start.
-const KeepRestored = "restored"
+// Settings that tell a node, at its next start, how its home was made anew.
+const (
+	KeepRestored  = "restored"  // of a backup: a [Restored] as JSON
+	KeepRecovered = "recovered" // of the account key alone: when, in RFC 3339
+)
 
 // Restored says where a store came from.
 type Restored struct {
@@ -70,8 +72,8 @@ type Restored struct {
 // if there is none at path, it makes an empty one. Counters jump to r.At, so
 // that what this device says is newer than all that the other one has said,
 // also after the copy. What the other one had not delivered stays its own
-// business, or is unconfirmed if it is to be revoked. Unless r.From is zero, r
-// is kept as a setting.
+// business, or is unconfirmed if it is to be revoked. How the home was made is
+// kept as a setting: without r.From, of the account key alone.
 func Reseed(ctx context.Context, path string, r Restored) error {
 	s, err := Open(path)
 	if err != nil {
@@ -97,7 +99,7 @@ func (s *Store) reseed(ctx context.Context, r Restored) error {
 		return err
 	}
 	if r.From == (identity.DeviceID{}) {
-		return nil
+		return s.PutSetting(ctx, KeepRecovered, []byte(r.At.UTC().Format(time.RFC3339)))
 	}
 	if err := s.disown(ctx, r); err != nil {
 		return err

@@ -227,6 +227,9 @@ func TestReseed(t *testing.T) {
 			if got, err := s.Setting(ctx, KeepRestored); err != nil || string(got) != want {
 				t.Errorf("setting: %s, %v; want %s", got, err, want)
 			}
+			if got, err := s.Setting(ctx, KeepRecovered); err != nil || got != nil {
+				t.Errorf("setting of a store of the account key alone: %s, %v", got, err)
+			}
 			if queued, err := s.Queued(ctx); err != nil || len(queued) > 0 {
 				t.Errorf("%d messages of the other device are tried again, %v", len(queued), err)
 			}
@@ -266,6 +269,9 @@ func TestReseedNew(t *testing.T) {
 	}
 	if got, err := s.Setting(ctx, KeepRestored); err != nil || got != nil {
 		t.Errorf("setting of a store from nowhere: %s, %v", got, err)
+	}
+	if got, err := s.Setting(ctx, KeepRecovered); err != nil || string(got) != "1970-01-01T00:16:40Z" {
+		t.Errorf("setting of a store of the account key alone: %s, %v", got, err)
 	}
 	if err := Reseed(ctx, path, Restored{At: late}); !errors.Is(err, ErrLocked) {
 		t.Errorf("with a node at work: %v", err)
