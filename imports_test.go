@@ -73,8 +73,10 @@ var outside = []struct{ imports, users string }{
 	{"crypto/hmac crypto/hpke filippo.io/age/ filippo.io/edwards25519/", "identity"},
 	{"crypto/hkdf", "identity identity/cms"},
 	{"crypto/ed25519", "identity identity/cms overlay overlay/overlaytest node node/store node/store/storetest node/nodetest cmd/kith"}, // outside identity and overlay: public keys as values
-	{"github.com/base/go-bip39/", "identity"}, // the list of words
-	{"crypto/sha1", "identity/cms"}, // names keys (RFC 5280 section 4.2.1.2), secures nothing
+	// The list of words of a recovery phrase.
+	{"github.com/base/go-bip39/", "identity"},
+	// Names keys (RFC 5280 section 4.2.1.2) and opens what bridges bring, secures nothing.
+	{"crypto/sha1", "identity/cms"},
 	{"crypto/md5 crypto/des crypto/rc4 crypto/dsa", ""},
 	{"golang.org/x/crypto/cryptobyte/", "identity identity/cms node"}, // DER
 

@@ -122,18 +122,14 @@ func (k *Keys) DeviceCard(reach Reach) DeviceCard {
 	return DeviceCard{k.device, signing.certificate, sealing, slices.Clone(reach)}
 }
 
-// Close overwrites the private keys in memory, as far as the standard library keeps them where they can be reached. Keys cannot be used after it.
+// Close overwrites the account key and the transport key in memory, and lets go of the device's signing and sealing keys: the standard library keeps those,
+// and copies of them, where nobody can overwrite them. Keys cannot be used after it.
 func (k *Keys) Close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	clear(k.account)
 	clear(k.transport)
-	for _, key := range []*ecdsa.PrivateKey{k.signing.key, k.next} {
-		if key != nil {
-			clear(key.D.Bits())
-		}
-	}
-	k.account, k.sealing, k.next = nil, nil, nil
+	k.account, k.signing.key, k.sealing, k.next = nil, nil, nil, nil
 }
 
 // TransportKey gives the key by which this device is known to the network, for package overlay only. It signs no content and cannot be
