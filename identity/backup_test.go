@@ -498,3 +498,45 @@ func BenchmarkBackup(b *testing.B) {
 		}
 	}
 }
+
+// vectorPass is the passphrase of the backup in testdata/vectors.
+const vectorPass = "kith test passphrase"
+
+// The file is one that kith wrote: later ones must go on reading it.
+func TestBackupVector(t *testing.T) {
+	const path = "testdata/vectors/backup.kith"
+	if *update {
+		k, err := newKeys("alice", testAccount(), testTime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file bytes.Buffer
+		parts := []Part{textPart(BackupRules, "allow contacts watch\n"), textPart(BackupStore, "not a database")}
+		if err := k.writeBackup(&file, []byte(vectorPass), quick, "kith test", testTime, parts); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, file.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	b, err := ReadBackup(file, []byte(vectorPass))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := NewAddress("alice", testAccount().Public().(ed25519.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Address != address || !b.account.Equal(testAccount()) || !b.Made.Equal(testTime) || b.Program != "kith test" || b.Protected {
+		t.Errorf("%+v of %v", b.Origin, b)
+	}
+	parts, err := readAll(b)
+	if diff := cmp.Diff(map[string]string{BackupRules: "allow contacts watch\n", BackupStore: "not a database"}, parts); diff != "" || err != nil {
+		t.Errorf("parts: %v (-want +got):\n%s", err, diff)
+	}
+}
