@@ -156,15 +156,12 @@ func (c SignedCard) WithRecords(records []Record, now time.Time) (SignedCard, er
 	c.records = nil
 	for _, r := range records {
 		found, err := OpenRecord(member, r.Key, r.Value, now)
-		if err != nil { // of a member's name perhaps, in the slots of the domain's key
-			found, err = OpenRecord(Locator{Address: member.Address, Domain: member.Domain}, r.Key, r.Value, now)
-		}
 		switch {
 		case errors.Is(err, ErrExpired):
 			continue
 		case err != nil:
 			return SignedCard{}, err
-		case !found.Card.IsZero() && !bytes.Equal(found.Card.raw, c.raw):
+		case found.Card.IsZero() && !member.Account.Equal(found.Name.Account), !found.Card.IsZero() && !bytes.Equal(found.Card.raw, c.raw):
 			return SignedCard{}, errors.New("record of another card")
 		}
 		c.records = append(c.records, r)

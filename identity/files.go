@@ -100,14 +100,10 @@ func (k *Keys) saveAll(dir string, pass, name []byte) error {
 		}
 		defer clear(account)
 	}
-	var chain []byte
-	for _, c := range k.chain {
-		chain = append(chain, encodeCertificate(c)...)
-	}
 	for _, f := range []struct {
 		name string
 		data []byte
-	}{{accountKey, account}, {accountPEM, chain}, {transportKey, transport}, {nameFile, name}} {
+	}{{accountKey, account}, {transportKey, transport}, {nameFile, name}} {
 		if len(f.data) == 0 {
 			continue
 		}
@@ -115,10 +111,22 @@ func (k *Keys) saveAll(dir string, pass, name []byte) error {
 			return err
 		}
 	}
+	if err := saveChain(dir, k.chain); err != nil {
+		return err
+	}
 	if err := saveLeaves(dir, &k.signing, k.sealing); err != nil {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// saveChain replaces the certificates above the device's.
+func saveChain(dir string, chain []*x509.Certificate) error {
+	var text []byte
+	for _, c := range chain {
+		text = append(text, encodeCertificate(c)...)
+	}
+	return writeFile(filepath.Join(dir, accountPEM), text)
 }
 
 // saveLeaves replaces the files of what is not nil. Each file holds keys with their certificates, so that one rename changes both.

@@ -322,11 +322,10 @@ func renewAccount(dir string, grant []byte, pass func() ([]byte, error), now tim
 	if err := writeFile(filepath.Join(k.dir, nameFile), names); err != nil {
 		return nil, err
 	}
-	chain := append(encodeCertificate(g.account), encodeCertificate(g.domain)...)
-	if err := writeFile(filepath.Join(k.dir, accountPEM), chain); err != nil {
+	k.chain = []*x509.Certificate{g.account, g.domain}
+	if err := saveChain(k.dir, k.chain); err != nil {
 		return nil, err
 	}
-	k.chain = []*x509.Certificate{g.account, g.domain}
 	return k, os.RemoveAll(filepath.Join(dir, requestedDir))
 }
 

@@ -320,7 +320,8 @@ func (k *Keys) Renewal(now time.Time) (request []byte, due bool, err error) {
 	return request, err == nil, err
 }
 
-// Renew takes the grant that answers a [Keys.Renewal]. The files are replaced before the keys are used.
+// Renew takes the grant that answers a [Keys.Renewal]; certificates of the account that its domain has renewed come with it, and count from the next
+// start. The files are replaced before the keys are used.
 func (k *Keys) Renew(grant []byte, now time.Time) error {
 	g, err := parseGrant(grant)
 	if err != nil {
@@ -332,7 +333,13 @@ func (k *Keys) Renew(grant []byte, now time.Time) error {
 	if next == nil || !next.PublicKey.Equal(g.sealing.PublicKey) || !signing.key.PublicKey.Equal(g.signing.PublicKey) {
 		return errors.New("renew certificates: not what was asked for")
 	}
-	if err := (DeviceCard{Signing: g.signing, Sealing: g.sealing}).check(k.chain[0], k.address, now); err != nil {
+	if err := checkAuthorities(g.chain, k.address, k.Locator().Domain, now); err != nil {
+		return fmt.Errorf("renew certificates: %w", err)
+	}
+	if !isKey(g.chain[0], k.accountKey()) {
+		return errors.New("renew certificates: of another account key")
+	}
+	if err := (DeviceCard{Signing: g.signing, Sealing: g.sealing}).check(g.chain[0], k.address, now); err != nil {
 		return fmt.Errorf("renew certificates: %w", err)
 	}
 	private, err := next.ECDH()
@@ -343,6 +350,9 @@ func (k *Keys) Renew(grant []byte, now time.Time) error {
 	sealing = append([]sealingLeaf{{private, g.sealing}}, sealing...)
 	sealing = sealing[:min(len(sealing), maxRing)]
 	if k.dir != "" {
+		if err := saveChain(k.dir, g.chain); err != nil {
+			return fmt.Errorf("renew certificates: %w", err)
+		}
 		if err := saveLeaves(k.dir, &signing, sealing); err != nil {
 			return fmt.Errorf("renew certificates: %w", err)
 		}
