@@ -44,7 +44,7 @@ var (
 // Reach says how a device can be reached. Only package overlay looks inside; at most 1024 octets.
 type Reach []byte
 
-// Card is what others need to reach a principal and to seal to it (doc/spec/record.md). Cards are shared: do not change one.
+// Card is what others need to reach a principal and to seal to it (doc/spec/address-record.md). Cards are shared: do not change one.
 type Card struct {
 	Address Address
 	Serial  uint64 // rises with every card of the principal

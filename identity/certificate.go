@@ -24,7 +24,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Lifetimes of certificates (doc/spec/certificates.md). Each begins an hour before it is made, for receivers whose clock is behind.
+// Lifetimes of certificates (doc/spec/identity.md). Each begins an hour before it is made, for receivers whose clock is behind.
 const (
 	backdate        = time.Hour
 	signingLifetime = 400 * 24 * time.Hour

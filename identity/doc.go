@@ -8,7 +8,8 @@
 // address, and the scope of the device hold.
 //
 // Values are valid because only their Parse and New functions make them; those functions take hostile octets, check limits before they
-// allocate, and return nothing beside an error. The layouts are in doc/spec: address.md, certificates.md, record.md and objects.md.
+// allocate, and return nothing beside an error. The layouts are in doc/spec: address.md, identity.md, address-record.md, objects.md,
+// smime-profile.md and backup.md.
 //
 // Limits: a card has at most 8 devices and 1024 octets of reach for each, a record 8 KiB, an entity 256 KiB, a sealed object 300 KiB.
 // Sealing has no forward secrecy finer than the weekly change of sealing keys, and an [Epoch] key opens all that its audience got.

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Files of an identity (doc/spec/certificates.md, 6). The directory keys is made under another name and renamed when it is complete.
+// Files of an identity (doc/spec/identity.md, 6). The directory keys is made under another name and renamed when it is complete.
 const (
 	keysDir       = "keys"
 	unfinishedDir = "keys.unfinished"
