@@ -106,10 +106,29 @@ func (n *Node) resolve(ctx context.Context, who identity.Address, hints []identi
 		return identity.SignedCard{}, false, err
 	}
 	card, found, err := n.net.Resolve(ctx, l, hints...)
-	if err == nil && !found {
+	switch {
+	case err == nil && !found:
 		err = n.recheckLost(ctx, who, time.Now())
+	case found && !n.stillBy(who, l):
+		return identity.SignedCard{}, false, errOvertaken
 	}
 	return card, found, err
+}
+
+// errOvertaken says that the key of a contact was accepted while they were looked
+// for by the one before.
+var errOvertaken = errors.New("looked for by the key of before")
+
+// stillBy says whether a person is looked for by the keys that they are known by
+// now.
+func (n *Node) stillBy(who identity.Address, l identity.Locator) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := n.contacts[who]
+	if c == nil || l.Account == nil || c.Trust.Account == nil {
+		return true
+	}
+	return c.Trust.Account.Equal(l.Account) && (c.Trust.Domain == nil || c.Trust.Domain.Equal(l.Domain))
 }
 
 // Lookup asks the network for the card of an address, in at most 10 s. For a

@@ -142,7 +142,8 @@ func (n *Node) viewOf(who identity.Address, now time.Time) View {
 	if c == nil {
 		return v
 	}
-	v.Verified, v.KeyChanged = c.Trust.verified(), c.Trust.changed()
+	v.KeyChanged = c.Trust.changed()
+	v.Verified = c.Trust.verified() && !v.KeyChanged
 	if v.KeyChanged {
 		v.Reason = fmt.Sprintf("%v; compare it and `kith trust %s`", ErrKeyChanged, c.Name)
 	}
@@ -254,16 +255,26 @@ func (n *Node) startOver(ctx context.Context, who identity.Address) error {
 	n.mu.Lock()
 	w := n.watches[who]
 	over := w != nil && w.Reason != endedByOwner
+	if over {
+		w.afresh = w.asking // what is under way may still be with the old key
+		over = !w.asking
+	}
 	n.mu.Unlock()
 	if !over {
 		return nil
 	}
-	row := Watch{Person: who, ID: newSubscriptID(), State: Pending}
+	return n.watchAfresh(ctx, who, w)
+}
+
+// watchAfresh forgets what a watch brought under another key. The ID stays: what
+// was under way may have taken it to the new one.
+func (n *Node) watchAfresh(ctx context.Context, who identity.Address, w *watching) error {
+	row := Watch{Person: who, ID: w.ID, State: Pending}
 	if err := n.store.PutWatch(ctx, row); err != nil {
 		return fmt.Errorf("keep watch: %w", err)
 	}
 	n.mu.Lock()
-	w.Watch, w.devices = row, make(map[identity.DeviceID]*shown)
+	w.Watch, w.devices, w.afresh = row, make(map[identity.DeviceID]*shown), false
 	w.failures, w.next, w.why = 0, time.Now(), whyLooking
 	n.mu.Unlock()
 	wake(n.wakeWatch)

@@ -31,6 +31,7 @@ type watching struct {
 	failures int       // of asking, in a row
 	asking   bool
 	ending   bool     // to be told that we watch no longer
+	afresh   bool     // to start over when what is asked now has ended
 	why      string   // why nothing is known yet, for people
 	topics   []string // listened to
 	devices  map[identity.DeviceID]*shown

@@ -53,7 +53,14 @@ func NewPerson(t *testing.T, stage Stage, name string) *Person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Person{Name: name, t: t, stage: stage, keys: keys, dir: t.TempDir()}
+	return NewPersonOf(t, stage, name, keys, t.TempDir())
+}
+
+// NewPersonOf is NewPerson with keys made elsewhere, and with a directory whose
+// kith.db may be there already.
+func NewPersonOf(t *testing.T, stage Stage, name string, keys *identity.Keys, dir string) *Person {
+	t.Helper()
+	p := &Person{Name: name, t: t, stage: stage, keys: keys, dir: dir}
 	if testing.Verbose() {
 		p.log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("at", name)
 	}
