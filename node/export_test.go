@@ -3,6 +3,9 @@ package node
 import (
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+
 	"github.com/kith-im/kith/identity"
 )
 
@@ -76,4 +79,24 @@ func ReadSubscribe(body []byte) (trans string, id SubscriptID, err error) {
 		return "", SubscriptID{}, err
 	}
 	return string(s.trans[:]), s.id, nil
+}
+
+// SubscribeWithToken is SubscribeEntity for an hour, with a token.
+func SubscribeWithToken(watcher, target identity.Address, id SubscriptID, card identity.SignedCard, token [16]byte) identity.Entity {
+	body, err := subscribe{watcher: watcher, target: target, duration: time.Hour, id: id, trans: newTransID(), card: card, token: token}.marshal()
+	if err != nil {
+		panic(err)
+	}
+	return identity.Entity{Type: typeSubscribe, Body: body}
+}
+
+// IntroductionBody is what introduces somebody, well or badly.
+func IntroductionBody(link, note string, card []byte) []byte {
+	var b cryptobyte.Builder
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		addText(b, link)
+		addText(b, note)
+		addOptional(b, tagIntroduced, card)
+	})
+	return b.BytesOrPanic()
 }
