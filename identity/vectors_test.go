@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// update writes the files of vectors anew: go test -update ./identity. A change of them is a change of the format.
+// update writes the files of vectors anew: go test ./identity -run VECTOR -update. A change of them is a change of the format.
 var update = flag.Bool("update", false, "write testdata/*.json anew")
 
 // testAccount is the account key of all vectors: its seed is the SHA-256 of "kith test account".
