@@ -222,9 +222,11 @@ func (d *Domain) read(pass func() ([]byte, error)) error {
 		if pass == nil {
 			return fmt.Errorf("a passphrase is needed: %w", ErrPassphrase)
 		}
-		if d.pass, err = pass(); err != nil {
+		word, err := pass()
+		if err != nil {
 			return fmt.Errorf("passphrase: %w", err)
 		}
+		d.pass = bytes.Clone(word) // whoever gave it may overwrite it
 		r, err := decryptReader(armor.NewReader(bytes.NewReader(text)), d.pass)
 		if err != nil {
 			return err

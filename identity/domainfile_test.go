@@ -328,3 +328,32 @@ func TestDomainTime(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestDomainPassphraseOverwritten: who gave the passphrase may overwrite it at once, and the file is still saved under it.
+func TestDomainPassphraseOverwritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "domain")
+	made, err := createDomain(path, "", []byte("bridge"), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := made.Close(); err != nil {
+		t.Fatal(err)
+	}
+	word := []byte("bridge")
+	d, err := openDomain(path, func() ([]byte, error) { return word, nil }, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(word)
+	if err := d.save(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openDomain(path, func() ([]byte, error) { return []byte("bridge"), nil }, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
