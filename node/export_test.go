@@ -72,6 +72,26 @@ func NotifyEntity(id SubscriptID, state State, serial uint64) identity.Entity {
 	return identity.Entity{Type: typeNotify, Body: body}
 }
 
+// NotifyOf is NotifyEntity of an active subscription, with a grant and a document.
+func NotifyOf(id SubscriptID, serial uint64, epoch identity.Epoch, document identity.Signed) identity.Entity {
+	body, err := notify{trans: newTransID(), standing: standing{
+		id: id, state: Active, serial: serial, duration: time.Hour, grant: &grant{epoch: epoch, lease: time.Minute}, document: document,
+	}}.marshal()
+	if err != nil {
+		panic(err)
+	}
+	return identity.Entity{Type: typeNotify, Body: body}
+}
+
+// DocumentEntity is a presence document of a person for an audience.
+func DocumentEntity(who identity.Address, device identity.DeviceID, epoch identity.Epoch, v Version, note string) identity.Entity {
+	xml, err := writeDocument(who, device, Mine{Show: Open, Note: note, Since: time.Now()}, false, nil)
+	if err != nil {
+		panic(err)
+	}
+	return identity.Entity{Type: typePresence, Fields: publicationFields(&audience{epoch: epoch, version: v, length: time.Minute}), Body: xml}
+}
+
 // ReadSubscribe reads who is to be answered how.
 func ReadSubscribe(body []byte) (trans string, id SubscriptID, err error) {
 	s, err := parseSubscribe(body, nil)
