@@ -108,7 +108,11 @@ func (o *Overlay) stream(ctx context.Context, to peer.AddrInfo, protocol string)
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	introduce(o.host, to)
-	return o.host.NewStream(network.WithAllowLimitedConn(ctx, "kith exchange"), to.ID, protocolID(protocol))
+	s, err := o.host.NewStream(network.WithAllowLimitedConn(ctx, "kith exchange"), to.ID, protocolID(protocol))
+	if err != nil {
+		return nil, unnamed(err)
+	}
+	return s, nil
 }
 
 // serveExchange answers one request or push. The gate has admitted it.

@@ -2,12 +2,15 @@ package overlay
 
 import (
 	"context"
+	"crypto/ed25519"
 	"time"
 
 	"github.com/ipfs/go-datastore/query"
 	"github.com/kith-im/kith/identity"
 	recordpb "github.com/libp2p/go-libp2p-record/pb"
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -81,3 +84,13 @@ func (o *Overlay) Stored(ctx context.Context) ([]query.Entry, error) {
 
 // Holds is the value of a record kept here.
 func (o *Overlay) Holds(key string) ([]byte, bool) { return o.names.store.value(key) }
+
+// ReachOf is a brief reach of the device with a transport key.
+func ReachOf(key ed25519.PrivateKey, address string) (identity.Reach, peer.ID, error) {
+	public, err := crypto.UnmarshalEd25519PublicKey(key.Public().(ed25519.PublicKey))
+	if err != nil {
+		return nil, "", err
+	}
+	id, err := peer.IDFromPublicKey(public)
+	return briefReach(id, []ma.Multiaddr{ma.StringCast(address)}), id, err
+}

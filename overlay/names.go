@@ -166,12 +166,18 @@ func (validator) Select(_ string, values [][]byte) (int, error) {
 // an error means that there is nobody to store anything; the handler is stirred
 // when that changes. An announce again of records kept elsewhere renews them.
 func (o *Overlay) Announce(ctx context.Context, card identity.SignedCard) (int, error) {
+	return o.AnnounceRecords(ctx, card.Records())
+}
+
+// AnnounceRecords is Announce for records without a card: those by which the
+// holder of a domain says that an address of it has expired.
+func (o *Overlay) AnnounceRecords(ctx context.Context, records []identity.Record) (int, error) {
 	n := o.names
-	records := slices.DeleteFunc(slices.Clone(card.Records()), func(r identity.Record) bool {
+	records = slices.DeleteFunc(slices.Clone(records), func(r identity.Record) bool {
 		return identity.CheckRecord(r.Key, r.Value, n.now()) != nil
 	})
 	if len(records) == 0 {
-		return 0, errors.New("announce: the card has no records that are valid now")
+		return 0, errors.New("announce: no records that are valid now")
 	}
 	counts := make([]int, len(records))
 	var wg sync.WaitGroup

@@ -49,7 +49,7 @@ func (o *Overlay) dialWays(ctx context.Context) {
 		wg.Go(func() { // until the dial times out or ctx ends
 			defer func() { <-slots }()
 			if err := o.connect(ctx, way); err != nil {
-				o.log.Debug("way in not reached", "peer", short(way.ID), "err", err)
+				o.log.Debug("way in not reached", "err", err)
 			}
 		})
 	}

@@ -15,6 +15,7 @@ import (
 // person is keys, a device and what the device was asked and told.
 type person struct {
 	*overlay.Overlay
+	name   string
 	keys   *identity.Keys
 	serial uint64
 	ahead  time.Duration // how wrong the clock is that cards are signed by
@@ -36,6 +37,12 @@ func start(t *testing.T, name string, cfg overlay.Config) (p *person, stop func(
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startAs(t, name, keys, cfg)
+}
+
+// startAs is start with keys that are there.
+func startAs(t *testing.T, name string, keys *identity.Keys, cfg overlay.Config) (p *person, stop func()) {
+	t.Helper()
 	if cfg.Key == nil {
 		cfg.Key = keys.TransportKey()
 	}
@@ -43,7 +50,7 @@ func start(t *testing.T, name string, cfg overlay.Config) (p *person, stop func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	p = &person{Overlay: o, keys: keys, heard: make(map[[32]byte]int)}
+	p = &person{Overlay: o, name: name, keys: keys, heard: make(map[[32]byte]int)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- o.Serve(ctx, p) }()

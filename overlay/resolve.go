@@ -2,6 +2,7 @@ package overlay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -133,7 +134,18 @@ func (o *Overlay) connect(ctx context.Context, to peer.AddrInfo) error {
 	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(ctx, "kith"), handshakeTimeout)
 	defer cancel()
 	introduce(o.host, to)
-	return o.host.Connect(ctx, to)
+	return unnamed(o.host.Connect(ctx, to))
+}
+
+// unnamed is the error of a dial without the peer id and the addresses that
+// libp2p writes in it: what is logged is kept for longer than a device should be
+// remembered.
+func unnamed(err error) error {
+	dial, ok := errors.AsType[*swarm.DialError](err)
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("%d addresses dialled: %w", len(dial.DialErrors)+dial.Skipped, dial.Cause)
 }
 
 // introduce makes a device known to the host for a dial now. The swarm refuses

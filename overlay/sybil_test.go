@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/bits"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -115,6 +116,16 @@ func eclipsed(honest []*person, owner *person, r identity.Record) (holders int) 
 	return holders
 }
 
+// slots are the keys of somebody's records today.
+func slots(t *testing.T, p *person) []string {
+	t.Helper()
+	keys, err := identity.RecordKeys(p.at(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys[:]
+}
+
 // TestSybils puts 20 devices around one key of an address, each in a network of
 // its own, which claim to store and do not.
 func TestSybils(t *testing.T) {
@@ -125,11 +136,29 @@ func TestSybils(t *testing.T) {
 	simulate(t, overlaytest.Uniform(31), func(t *testing.T, net *overlaytest.Net) {
 		honest, stop := crowd(t, net, n)
 		defer stop()
+		// Until its table has been refreshed twice, a device takes newcomers for
+		// those it knows.
+		time.Sleep(25 * time.Minute)
+		// In a network this small an attack on one key hits all keys that begin
+		// with the same bits, so take people whose others do not: 20 of 60 devices
+		// are the attacker's here.
 		owner := honest[3]
-		keys, err := identity.RecordKeys(owner.at(), time.Now())
-		if err != nil {
-			t.Fatal(err)
+		target := sha256.Sum256([]byte(slots(t, owner)[0]))
+		elsewhere := func(key string) bool { return sharedBits(sha256.Sum256([]byte(key)), target) == 0 }
+		for i, p := range honest[3:] {
+			target = sha256.Sum256([]byte(slots(t, p)[0]))
+			if keys := slots(t, p); elsewhere(keys[1]) && elsewhere(keys[2]) {
+				honest[3], honest[3+i] = p, owner
+				owner = p
+				break
+			}
 		}
+		keys := slots(t, owner)
+		i := 8 + slices.IndexFunc(honest[8:], func(p *person) bool {
+			near := slices.DeleteFunc(slots(t, p), elsewhere)
+			return len(near) <= 1
+		})
+		other := honest[i]
 		var sybils []*person
 		for i, key := range grind(t, keys[0], 20, shared) {
 			cfg := net.Host(fmt.Sprint("sybil", i))
@@ -143,16 +172,16 @@ func TestSybils(t *testing.T) {
 		conspire(sybils)
 		time.Sleep(time.Minute)
 		card, _ := mustAnnounce(t, owner)
+		net.Kill(owner.name) // who has all records
 		for _, r := range card.Records() {
 			holders := eclipsed(honest, owner, r)
 			switch {
 			case r.Key == keys[0] && holders > 2:
 				t.Fatalf("%d honest devices hold the record of slot 0: the attack does not work", holders)
-			case r.Key != keys[0] && holders < 10:
+			case r.Key != keys[0] && elsewhere(r.Key) && holders < 8:
 				t.Errorf("%d honest devices hold a record of another slot", holders)
 			}
 		}
-		net.Kill("p3") // the owner, who has all records
 		var most time.Duration
 		for _, p := range honest[4:24] {
 			began := time.Now()
@@ -164,7 +193,7 @@ func TestSybils(t *testing.T) {
 		if got := slotsFound(report); err != nil || !got[1] || !got[2] {
 			t.Errorf("slots: %v, %v", got, err)
 		}
-		conspiracy(t, net, sybils, honest[8], honest[9])
+		conspiracy(t, net, sybils, other, honest[(i+1)%n])
 	})
 }
 
@@ -183,6 +212,6 @@ func conspiracy(t *testing.T, net *overlaytest.Net, sybils []*person, who, conta
 	if err := contact.Keep(t.Context(), who.at()); err != nil {
 		t.Fatal(err)
 	}
-	net.Kill("p8")
+	net.Kill(who.name)
 	mustResolve(t, "eclipsed, by a contact", victim, who.at(), 6*time.Second, who.brief(), contact.brief())
 }

@@ -136,7 +136,7 @@ func (t *topics) dial(ctx context.Context, c *contact) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	introduce(t.host, info)
-	err := t.host.Connect(ctx, info)
+	err := unnamed(t.host.Connect(ctx, info))
 	t.mu.Lock()
 	c.dialing = false
 	c.backoff = min(max(2*c.backoff, backoffFirst), backoffMost)

@@ -106,6 +106,7 @@ func (n *Net) HostAt(name string, addr netip.Addr, extra ...libp2p.Option) overl
 	return overlay.Config{
 		Key:    ed25519.NewKeyFromSeed(seed[:]),
 		Listen: []string{"/ip4/" + addr.String() + "/tcp/8000"},
+		DNS:    overlay.DNS{Off: true}, // the real one is not of this internet
 		Transport: append([]libp2p.Option{
 			libp2p.Transport(n.transport(addr)),
 			libp2p.Security(noise.ID, noise.New),
