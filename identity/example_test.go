@@ -1,8 +1,10 @@
 package identity_test
 
 import (
+	"errors"
 	"fmt"
 	"log"
+	"os"
 	"time"
 
 	"github.com/kith-im/kith/identity"
@@ -53,4 +55,59 @@ func Example() {
 	}
 	fmt.Println(opened.From == alice.Address(), string(opened.Entity.Body))
 	// Output: true dinner at eight?
+}
+
+// Alice has a second device certified, and later revokes it: whoever has the new card believes it no more.
+func ExampleKeys_Certify() {
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	alice, err := identity.New("alice", now)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// The new device makes its keys. The request goes to the first device, and the grant back, sealed.
+	pending, err := identity.NewPending()
+	if err != nil {
+		log.Fatal(err)
+	}
+	request, err := pending.Request()
+	if err != nil {
+		log.Fatal(err)
+	}
+	permit := identity.Permit{Scopes: identity.ScopePublish | identity.ScopeSend | identity.ScopeRead}
+	grant, device, err := alice.Certify(request, permit, now)
+	if err != nil {
+		log.Fatal(err)
+	}
+	home, err := os.MkdirTemp("", "kith")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(home)
+	phone, err := pending.Accept(home, alice.Address(), grant, nil, now)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the phone administers:", phone.Administers())
+
+	// A card lists it, and a later one names it as revoked.
+	signed, err := phone.Sign(identity.Entity{Type: "message/cpim", Body: []byte("...")}, true, now)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, draft := range []identity.CardDraft{
+		{Serial: 1, Others: []identity.DeviceCard{device}},
+		{Serial: 2, Revoked: []identity.DeviceID{device.ID}},
+	} {
+		card, err := alice.SignCard(draft, now)
+		if err != nil {
+			log.Fatal(err)
+		}
+		_, err = identity.Verify(signed, card.Card().Known(), now)
+		fmt.Println("believed:", err == nil, "revoked:", errors.Is(err, identity.ErrRevoked))
+	}
+	// Output:
+	// the phone administers: false
+	// believed: true revoked: false
+	// believed: false revoked: true
 }
