@@ -57,13 +57,19 @@ func (n *Node) newestCard(who identity.Address) (card identity.SignedCard) {
 	if who == n.Address() {
 		return n.card
 	}
-	if c := n.contacts[who]; c != nil {
+	c, w := n.contacts[who], n.watchers[who]
+	if c != nil {
 		card = c.Card
 	}
-	if w := n.watchers[who]; w != nil && newer(w.Card, card) {
-		card = w.Card
+	if w == nil || !newer(w.Card, card) {
+		return card
 	}
-	return card
+	if c != nil {
+		if _, agrees := c.Trust.judge(keysOf(w.Card.Card())); !agrees {
+			return card
+		}
+	}
+	return w.Card
 }
 
 // ownerOf says whose device that is, as far as is known.

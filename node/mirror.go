@@ -118,9 +118,17 @@ func (n *Node) takeContact(rep, own context.Context, it item) error {
 	}
 	c.Person = who
 	card := n.cardFor(who, raw, c.Trust.Domain)
+	n.mu.Lock()
+	held := n.contacts[who]
+	n.mu.Unlock()
 	fresh, err := n.mergeContact(rep, own, &c, card)
 	if err != nil {
 		return err
+	}
+	if held != nil && held.Trust.Account != nil && !held.Trust.Account.Equal(c.Trust.Account) { // accepted there
+		if err := n.restartWatch(own, who); err != nil {
+			return err
+		}
 	}
 	n.mu.Lock()
 	ended := fresh && n.watches[who] != nil && n.watches[who].State == Terminated

@@ -301,10 +301,11 @@ func topicsAt(epoch identity.Epoch, now time.Time) []string {
 func (n *Node) watcherReaches(now time.Time, keep func(identity.Address) bool) []identity.Reach {
 	var to []identity.Reach
 	for who, w := range n.watchers {
-		if w.State != Active || !now.Before(w.Expires) || w.Card.IsZero() || keep != nil && !keep(who) {
+		card := n.newestCard(who).Card()
+		if w.State != Active || !now.Before(w.Expires) || card == nil || keep != nil && !keep(who) {
 			continue
 		}
-		for _, d := range n.newestCard(who).Card().Devices {
+		for _, d := range card.Devices {
 			to = append(to, n.reachesTo(d)...)
 		}
 	}

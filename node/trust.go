@@ -92,15 +92,18 @@ func keysOf(card *identity.Card) (domain, account ed25519.PublicKey) {
 	return domain, card.AccountKey()
 }
 
-// pin pins the keys of the card that is known of a contact, unless others are
-// pinned.
+// pin pins the keys of the card that is known of a contact. If others are pinned,
+// the card is one of before, and forgotten.
 func (c *Contact) pin() {
 	if c.Card.IsZero() {
 		return
 	}
-	if after, agrees := c.Trust.judge(keysOf(c.Card.Card())); agrees {
-		c.Trust = after
+	after, agrees := c.Trust.judge(keysOf(c.Card.Card()))
+	if !agrees {
+		c.Card = identity.SignedCard{}
+		return
 	}
+	c.Trust = after
 }
 
 // notePins has the node hold to the keys that a contact is known by: after load,
@@ -240,7 +243,8 @@ func (n *Node) forgetCard(ctx context.Context, who identity.Address, change func
 }
 
 // startOver ends what stands between this node and the old key of a contact: the
-// new one knows neither subscription.
+// new one knows neither subscription. The owner's other devices start over with
+// the change of the contact.
 func (n *Node) startOver(ctx context.Context, who identity.Address) error {
 	if w := n.watcher(who); w != nil && w.State == Active {
 		now := time.Now()
@@ -252,6 +256,12 @@ func (n *Node) startOver(ctx context.Context, who identity.Address) error {
 			return err
 		}
 	}
+	return n.restartWatch(ctx, who)
+}
+
+// restartWatch watches somebody under another key than before, unless the owner
+// has ended that.
+func (n *Node) restartWatch(ctx context.Context, who identity.Address) error {
 	n.mu.Lock()
 	w := n.watches[who]
 	over := w != nil && w.Reason != endedByOwner
