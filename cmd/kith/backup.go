@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -102,7 +101,7 @@ func (a *app) writeBackup(ctx context.Context, file string, keys *identity.Keys,
 	if err != nil {
 		return 0, err
 	}
-	defer os.Remove(snapshot) // else the node does it a day later
+	defer os.Remove(snapshot) // else the next one does it, a day later
 	var parts []identity.Part
 	var total int64
 	for _, p := range []struct{ name, path string }{
@@ -154,7 +153,7 @@ func (a *app) snapshot(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path = filepath.Join(a.home, "snapshot-"+rand.Text()+".db")
+	path = control.SnapshotPath(a.home)
 	if err := errors.Join(s.Snapshot(ctx, path), s.Close()); err != nil {
 		return "", err
 	}

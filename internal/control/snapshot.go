@@ -29,8 +29,7 @@ func (s *Server) registerSnapshot(api huma.API) {
 	huma.Register(api, operation(api, "snapshot", http.MethodPost, "/v1/snapshot",
 		"Copy the store, as it is at one moment, to a file in the home directory; takes as long as its size demands"),
 		func(ctx context.Context, _ *nothing) (*reply[Snapshot], error) {
-			forget(s.cfg.Home, time.Now().Add(-snapshotAge))
-			path := filepath.Join(s.cfg.Home, snapshotPrefix+rand.Text()+snapshotSuffix)
+			path := SnapshotPath(s.cfg.Home)
 			if err := s.cfg.Snapshot(ctx, path); err != nil {
 				return nil, problem(err)
 			}
@@ -38,14 +37,23 @@ func (s *Server) registerSnapshot(api huma.API) {
 		})
 }
 
-// forget deletes snapshots written before a moment: their clients died.
+// SnapshotPath returns where in a home directory the next copy of its store
+// goes, and deletes those that were forgotten there.
+func SnapshotPath(home string) string {
+	forget(home, time.Now().Add(-snapshotAge))
+	return filepath.Join(home, snapshotPrefix+rand.Text()+snapshotSuffix)
+}
+
+// forget deletes snapshots written before a moment, with what SQLite keeps
+// beside an unfinished one: those who asked for them died.
 func forget(home string, before time.Time) {
 	entries, err := os.ReadDir(home)
 	if err != nil {
 		return // whoever writes there next says so
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), snapshotPrefix) || !strings.HasSuffix(e.Name(), snapshotSuffix) {
+		name := strings.TrimSuffix(e.Name(), "-journal")
+		if !strings.HasPrefix(name, snapshotPrefix) || !strings.HasSuffix(name, snapshotSuffix) {
 			continue
 		}
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && info.ModTime().Before(before) {

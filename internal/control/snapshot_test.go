@@ -20,25 +20,25 @@ func TestSnapshot(t *testing.T) {
 	meet(t, alice, bob)
 	must(bob.Send(ctx, "alice", "hello", 10*time.Second))
 
-	forgotten, fresh := filepath.Join(alice.home, "snapshot-old.db"), filepath.Join(alice.home, "snapshot-fresh.db")
-	for _, path := range []string{forgotten, fresh} {
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
+	now, yesterday := time.Now(), time.Now().Add(-25*time.Hour)
+	stays := map[string]bool{"snapshot-old.db": false, "snapshot-old.db-journal": false, "snapshot-fresh.db": true, "snapshot-old.txt": true, "old.db": true}
+	for name := range stays {
+		path, at := filepath.Join(alice.home, name), yesterday
+		if name == "snapshot-fresh.db" {
+			at = now
+		}
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at)); err != nil {
 			t.Fatal(err)
 		}
-	}
-	yesterday := time.Now().Add(-25 * time.Hour)
-	if err := os.Chtimes(forgotten, yesterday, yesterday); err != nil {
-		t.Fatal(err)
 	}
 	path := must(alice.Snapshot(ctx))
 	if filepath.Dir(path) != alice.home {
 		t.Errorf("the copy is at %s, not in %s", path, alice.home)
 	}
-	if _, err := os.Stat(forgotten); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a forgotten copy is left: %v", err)
-	}
-	if _, err := os.Stat(fresh); err != nil {
-		t.Errorf("somebody else's copy: %v", err)
+	for name, want := range stays {
+		if _, err := os.Stat(filepath.Join(alice.home, name)); (err == nil) != want || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s stays: %v, %v; want %v", name, err == nil, err, want)
+		}
 	}
 	copied := must(store.Open(path))
 	defer copied.Close()
