@@ -47,6 +47,8 @@ func TestHostileRequests(t *testing.T) {
 			{"type zero", "/kith/im/1", raw(0, honest), true},
 			{"response unasked", "/kith/im/1", raw(2, honest), true},
 			{"push of a message", "/kith/im/1", raw(3, epoch), true},
+			{"push of a device", "/kith/device/1", raw(3, epoch), true},
+			{"response of a device unasked", "/kith/device/1", raw(2, honest), true},
 			{"push sealed to a device", "/kith/presence/1", raw(3, honest), true},
 			{"request sealed to an audience", "/kith/im/1", raw(1, epoch), true},
 			{"garbage", "/kith/presence/1", raw(1, []byte("garbage")), true},
