@@ -228,15 +228,36 @@ func (n *Node) introductionOf(m Message) (in introduced, card identity.SignedCar
 	return in, card, err
 }
 
-// introducedCard returns the newest card of somebody that contacts brought.
+// zoneWait is how long Add asks the zone of a domain in order to believe a card.
+const zoneWait = 3 * time.Second
+
+// introducedCard returns the newest card of somebody that contacts brought. For a
+// card under a DNS domain not seen before it asks the zone.
 func (n *Node) introducedCard(ctx context.Context, who identity.Address) (newest identity.SignedCard) {
-	err := n.eachIntroduction(ctx, func(i Introduction, card identity.SignedCard) {
-		if i.Address == who && newer(card, newest) {
-			newest = card
+	introduced := false
+	look := func() {
+		err := n.eachIntroduction(ctx, func(i Introduction, card identity.SignedCard) {
+			if i.Address == who {
+				introduced = true
+			}
+			if i.Address == who && newer(card, newest) {
+				newest = card
+			}
+		})
+		if err != nil {
+			n.log.Error("introductions not read", "err", err)
 		}
-	})
-	if err != nil {
-		n.log.Error("introductions not read", "err", err)
 	}
+	look()
+	if _, overlay := who.DomainKey(); overlay || !introduced || n.domainKey(who.Domain()) != nil {
+		return newest
+	}
+	asking, cancel := context.WithTimeout(ctx, zoneWait)
+	defer cancel()
+	if err := n.askZone(asking, who.Domain()); err != nil {
+		n.log.Debug("zone not asked", "err", err)
+		return newest
+	}
+	look()
 	return newest
 }

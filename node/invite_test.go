@@ -440,6 +440,33 @@ func TestIntroduction(t *testing.T) {
 	})
 }
 
+// TestIntroductionOfAMember: a card under a DNS domain counts once the zone has
+// confirmed the domain, which the reader of an introduction did not ask before.
+func TestIntroductionOfAMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newIsland()
+		corp := newDomain(t, "corp.example")
+		w.SetZone("corp.example", corp.Key())
+		alice, bob := nodetest.NewPerson(t, w, "alice"), nodetest.NewPerson(t, w, "bob")
+		carol := nodetest.NewPersonOf(t, w, "carol", enrol(t, corp, "carol"), t.TempDir())
+		defer alice.End()
+		defer bob.End()
+		defer carol.End()
+		nodetest.Meet(alice, bob)
+		nodetest.Meet(alice, carol)
+		m, _, err := alice.Introduce(t.Context(), bob.Address(), carol.Address(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err := alice.Await(t.Context(), m.ID); err != nil || m.Status != node.Delivered {
+			t.Fatalf("got %v (%s), %v", m.Status, m.Reason, err)
+		}
+		comes(t, bob, identity.Invitation{Address: carol.Address()})
+		carol.Approves(bob)
+		bob.Sees(time.Minute, carol, node.Open, node.Live)
+	})
+}
+
 func TestIntroduceRefuses(t *testing.T) {
 	bubble(t, func(t *testing.T, _ *nodetest.World, alice, bob *nodetest.Person) {
 		stranger := newOutsider(t, "stranger").keys.Address()
