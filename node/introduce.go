@@ -114,8 +114,8 @@ func parseIntroduction(body []byte) (introduced, error) {
 	if i.link, err = identity.ParseInvitation(string(link)); err != nil {
 		return introduced{}, fmt.Errorf("introduction: %w", err)
 	}
-	if i.link.String() != string(link) {
-		return introduced{}, fmt.Errorf("introduction: link: %w", errSyntax)
+	if i.link.String() != string(link) || i.link.Token != [16]byte{} || i.card != nil && len(i.card) == 0 {
+		return introduced{}, fmt.Errorf("introduction: %w", errSyntax)
 	}
 	return i, nil
 }
