@@ -282,7 +282,7 @@ func (a *app) restoreWords(ctx context.Context, f restoreFlags) error {
 			return
 		}
 		fmt.Fprintf(w, "You are again\n\n    %s\n\nin %s, as the new device %s. Is that your address? If not, the local part was\nanother one: remove the directory and start again.\n", s.bold(keys.Address().String()), typed(a.home), keys.Device().Short())
-		fmt.Fprintln(w, "Your devices of before are still yours; `kith revoke` takes lost ones away.")
+		fmt.Fprintln(w, "Devices that you had stay yours: `kith devices` lists those that were found, and `kith revoke`\ntakes lost ones away.")
 		fmt.Fprintln(w, "Start it with:  kith up")
 	})
 }
