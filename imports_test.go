@@ -70,7 +70,8 @@ var outside = []struct{ imports, users string }{
 
 	// Private keys and what is done with them. Overlays have the transport key.
 	{"crypto/aes crypto/cipher crypto/ecdh crypto/ecdsa crypto/elliptic crypto/rsa crypto/x509/", "identity identity/cms"},
-	{"crypto/hmac crypto/hpke filippo.io/age/ filippo.io/edwards25519/", "identity"},
+	{"crypto/hpke filippo.io/age/ filippo.io/edwards25519/", "identity"},
+	{"crypto/hmac", "identity node"}, // node: by the secret in the code of a link
 	{"crypto/hkdf", "identity identity/cms"},
 	{"crypto/ed25519", "identity identity/cms overlay overlay/overlaytest node node/store node/store/storetest node/nodetest cmd/kith"}, // outside identity and overlay: public keys as values
 	// The list of words of a recovery phrase.

@@ -85,6 +85,15 @@ func (o *Overlay) DomainKey(ctx context.Context, domain string) (key ed25519.Pub
 	return o.zones.domainKey(ctx, domain)
 }
 
+// ZoneKey is [Overlay.DomainKey] for programs that have no overlay yet.
+func ZoneKey(ctx context.Context, cfg DNS, domain string) (key ed25519.PublicKey, found bool, err error) {
+	z, err := newZones(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, false, err
+	}
+	return z.domainKey(ctx, domain)
+}
+
 func (z *zones) domainKey(ctx context.Context, domain string) (ed25519.PublicKey, bool, error) {
 	domain, ok := zoneName(domain)
 	if !ok {

@@ -49,6 +49,9 @@ func (s *Server) register(mux *http.ServeMux) huma.API {
 	s.registerMe(api)
 	s.registerContacts(api)
 	s.registerRequests(api)
+	s.registerDevices(api)
+	s.registerTrust(api)
+	s.registerRecords(api)
 	s.registerMessages(api)
 	s.registerNetwork(api)
 	s.registerEvents(api)
@@ -128,9 +131,6 @@ func (s *Server) lookup(ctx context.Context, in *whom) (*reply[Lookup], error) {
 	who, err := s.find(in.Who)
 	if err != nil {
 		return nil, err
-	}
-	if _, ok := who.DomainKey(); !ok {
-		return nil, badInput(who.Domain()+" is a DNS domain, not one of keys", "addresses to look up end in .kith.alt")
 	}
 	l, err := s.cfg.Net.Lookup(ctx, who)
 	if err != nil {

@@ -111,6 +111,85 @@ func (c *Client) Deny(ctx context.Context, who string) error {
 	return err
 }
 
+// Devices returns the owner's devices.
+func (c *Client) Devices(ctx context.Context) (DeviceList, error) {
+	return get[DeviceList](ctx, c, "/v1/devices", nil)
+}
+
+// RenameDevice calls one of the owner's devices something else.
+func (c *Client) RenameDevice(ctx context.Context, device, name string) (Device, error) {
+	return call[Device](ctx, c, http.MethodPatch, path("devices", device), map[string]any{"name": name})
+}
+
+// RevokeDevice takes one of the owner's devices out for good.
+func (c *Client) RevokeDevice(ctx context.Context, device string) (Device, error) {
+	return call[Device](ctx, c, http.MethodPost, path("devices", device)+"/revoke", nil)
+}
+
+// StartLink offers to enrol another device.
+func (c *Client) StartLink(ctx context.Context, in LinkInput) (LinkOffer, error) {
+	return call[LinkOffer](ctx, c, http.MethodPost, "/v1/link", in)
+}
+
+// Link says how the offer stands.
+func (c *Client) Link(ctx context.Context) (LinkState, error) {
+	return get[LinkState](ctx, c, "/v1/link", nil)
+}
+
+// ConfirmLink says whether both devices show the same digits.
+func (c *Client) ConfirmLink(ctx context.Context, same bool) (LinkState, error) {
+	return call[LinkState](ctx, c, http.MethodPost, "/v1/link/confirm", map[string]any{"same": same})
+}
+
+// CancelLink takes the offer back.
+func (c *Client) CancelLink(ctx context.Context) error {
+	_, err := call[nothing](ctx, c, http.MethodDelete, "/v1/link", nil)
+	return err
+}
+
+// Verification returns what to compare with a contact.
+func (c *Client) Verification(ctx context.Context, who string) (Verification, error) {
+	return get[Verification](ctx, c, path("contacts", who)+"/verification", nil)
+}
+
+// SetVerified says whether a contact sees the same.
+func (c *Client) SetVerified(ctx context.Context, who string, verified bool) (Verification, error) {
+	return call[Verification](ctx, c, http.MethodPut, path("contacts", who)+"/verification", map[string]any{"verified": verified})
+}
+
+// Trust accepts the changed key of a contact.
+func (c *Client) Trust(ctx context.Context, who string) (Contact, error) {
+	return call[Contact](ctx, c, http.MethodPost, path("contacts", who)+"/trust", nil)
+}
+
+// Introduce sends two contacts each other's card, and returns the two messages.
+func (c *Client) Introduce(ctx context.Context, a, b, note string) ([]Message, error) {
+	l, err := call[messageList](ctx, c, http.MethodPost, "/v1/introductions", map[string]any{"a": a, "b": b, "note": note})
+	return l.Messages, err
+}
+
+// Introductions returns people whom contacts introduce to the owner.
+func (c *Client) Introductions(ctx context.Context) ([]Introduction, error) {
+	l, err := get[introductionList](ctx, c, "/v1/introductions", nil)
+	return l.Introductions, err
+}
+
+// MakeInvite makes an invitation that grants approval in advance.
+func (c *Client) MakeInvite(ctx context.Context, in InviteInput) (Invite, error) {
+	return call[Invite](ctx, c, http.MethodPost, "/v1/invites", in)
+}
+
+// Invites returns the invitations with a token, oldest first.
+func (c *Client) Invites(ctx context.Context) ([]Invite, error) {
+	l, err := get[inviteList](ctx, c, "/v1/invites", nil)
+	return l.Invites, err
+}
+
+// RevokeInvite takes an invitation back.
+func (c *Client) RevokeInvite(ctx context.Context, id string) (Invite, error) {
+	return call[Invite](ctx, c, http.MethodDelete, path("invites", id), nil)
+}
+
 // Send sends a message and waits for the verdict, at most [MaxWait]. A status
 // of queued means that none came in time.
 func (c *Client) Send(ctx context.Context, to, text string, wait time.Duration) (Message, error) {

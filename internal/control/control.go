@@ -52,6 +52,9 @@ type Net interface {
 	// Lookup asks everywhere for the card of an address, within 10 s, and
 	// says what each place answered. Nobody there is not an error.
 	Lookup(ctx context.Context, who identity.Address) (Lookup, error)
+	// Put stores records of others in the DHT and says how many other devices
+	// acknowledged the one that the fewest did.
+	Put(ctx context.Context, records []identity.Record) (acks int, err error)
 	// Describe names the network addresses in a reach.
 	Describe(r identity.Reach) []string
 }

@@ -30,6 +30,8 @@ var update = flag.Bool("update", false, "write doc/spec/openapi.json anew")
 type outlook struct{ node *node.Node }
 
 func (outlook) Status() Network                    { return Network{Peer: "p", Listen: []string{"/memory"}} }
+func (outlook) Put(_ context.Context, records []identity.Record) (int, error) { return len(records), nil }
+
 func (outlook) Describe(r identity.Reach) []string { return []string{string(r)} }
 
 func (v outlook) Lookup(ctx context.Context, who identity.Address) (Lookup, error) {
@@ -260,7 +262,15 @@ func TestProblems(t *testing.T) {
 		{"empty message", func() error { _, err := alice.Send(ctx, "bob one", "", 0); return err }, 422, CodeInput},
 		{"no request", func() error { _, err := alice.Approve(ctx, "bob one", ""); return err }, 404, CodeNotFound},
 		{"no document", func() error { _, err := alice.Fetch(ctx, "eve@example.com"); return err }, 404, CodeNotFound},
-		{"DNS domain", func() error { _, err := alice.Lookup(ctx, "bob two"); return err }, 400, CodeInput},
+		{"no such device", func() error { _, err := alice.RevokeDevice(ctx, "ffff0000"); return err }, 404, CodeNotFound},
+		{"scope", func() error { _, err := alice.StartLink(ctx, LinkInput{Scopes: []string{"administer"}}); return err }, 400, CodeInput},
+		{"no link", func() error { _, err := alice.ConfirmLink(ctx, true); return err }, 404, CodeNotFound},
+		{"no such invite", func() error { _, err := alice.RevokeInvite(ctx, "ffff0000"); return err }, 404, CodeNotFound},
+		{"invite for a week of weeks", func() error { _, err := alice.MakeInvite(ctx, InviteInput{Expires: "soon"}); return err }, 400, CodeInput},
+		{"introduce nobody", func() error { _, err := alice.Introduce(ctx, "bob one", "nobody", ""); return err }, 404, CodeNotFound},
+		{"compare with nobody", func() error { _, err := alice.Verification(ctx, "nobody"); return err }, 404, CodeNotFound},
+		{"trust the same", func() error { _, err := alice.Trust(ctx, "bob one"); return err }, 400, CodeInput},
+		{"record of nothing", func() error { _, err := alice.PutRecords(ctx, []identity.Record{{Key: "/kith/x"}}); return err }, 400, CodeInput},
 		{"unknown field", func() error {
 			_, err := call[Status](ctx, alice.Client, http.MethodPut, "/v1/status", map[string]any{"show": "open", "mood": "good"})
 			return err

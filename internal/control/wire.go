@@ -42,6 +42,19 @@ type Contact struct {
 	Heard    time.Time `json:"heard,omitzero" doc:"last signed sign of life"`
 	Until    time.Time `json:"until,omitzero" doc:"end of the lease"`
 	Unread   int       `json:"unread" doc:"messages not marked read"`
+	Verified bool      `json:"verified" doc:"the owner compared the key they are known by"`
+	Changed  bool      `json:"key_changed" doc:"they go by another key, which is not trusted yet"`
+	Devices  []Shown   `json:"devices" nullable:"false" doc:"what each of their devices shows"`
+}
+
+// Shown is what one device of a contact shows.
+type Shown struct {
+	ID       string    `json:"id"`
+	Show     string    `json:"show,omitempty"`
+	Note     string    `json:"note,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+	Liveness string    `json:"liveness" enum:"live,stale,gone,unknown"`
+	Heard    time.Time `json:"heard,omitzero"`
 }
 
 // Request is somebody who asked to watch the owner, or does.
@@ -97,6 +110,7 @@ type Lookup struct {
 	Address string  `json:"address"`
 	Found   bool    `json:"found"`
 	Card    *Card   `json:"card,omitempty"`
+	Name    *Name   `json:"name,omitempty" doc:"what its domain says of the address, for a member of one"`
 	Places  []Place `json:"places" nullable:"false" doc:"what was asked"`
 }
 
@@ -107,6 +121,14 @@ type Card struct {
 	Expires time.Time    `json:"expires"`
 	Size    int          `json:"size" doc:"in octets"`
 	Devices []CardDevice `json:"devices" nullable:"false"`
+}
+
+// Name is a domain's verified statement on one of its addresses.
+type Name struct {
+	Serial  uint64    `json:"serial" doc:"rising"`
+	Issued  time.Time `json:"issued"`
+	Until   time.Time `json:"until"`
+	Expired bool      `json:"expired" doc:"the domain has withdrawn the address"`
 }
 
 // CardDevice is one device on a card.
@@ -137,22 +159,30 @@ type Network struct {
 
 // Event is something that happened. Events are hints: after a gap, ask again.
 type Event struct {
-	ID      uint64    `json:"id"`
-	Time    time.Time `json:"time"`
-	Kind    string    `json:"kind" enum:"presence,watch,message,verdict,request,watcher,announce" doc:"presence: what a contact shows; watch: our subscription; message: one came; verdict: one of ours was settled; request: somebody asks to watch us; watcher: the state of one who does; announce: our address record was stored on acks devices"`
-	Contact *Contact  `json:"contact,omitempty"`
-	Message *Message  `json:"message,omitempty"`
-	Request *Request  `json:"request,omitempty"`
-	Acks    int       `json:"acks,omitempty" doc:"devices that store our address record"`
+	ID      uint64     `json:"id"`
+	Time    time.Time  `json:"time"`
+	Kind    string     `json:"kind" enum:"presence,watch,message,verdict,request,watcher,invite,key,announce,copy,read,contact,status,link,revoked" doc:"presence: what a contact shows; watch: our subscription; message: one came; verdict: one of ours was settled; request: somebody asks to watch us; watcher: the state of one who does; announce: our address record was stored on acks devices; invite: somebody came with an invitation; key: a contact goes by another key, or one was accepted; of my other devices: copy, a message sent there; read, one read there; contact, one changed there; status, set there; link: a new device; revoked: this device was"`
+	Contact *Contact   `json:"contact,omitempty"`
+	Message *Message   `json:"message,omitempty"`
+	Request *Request   `json:"request,omitempty"`
+	Link    *LinkState `json:"link,omitempty"`
+	Acks    int        `json:"acks,omitempty" doc:"devices that store our address record"`
 }
 
 // ContactOf is the JSON form of a view.
 func ContactOf(v node.View) Contact {
-	return Contact{
+	c := Contact{
 		Address: v.Person.String(), Name: v.Name, Watch: stateWord(v.Watch), Reason: v.Reason,
 		Show: string(v.Show), Note: v.Note, Since: utc(v.Since),
 		Liveness: string(v.Liveness), Heard: utc(v.Heard), Until: utc(v.Until), Unread: v.Unread,
+		Verified: v.Verified, Changed: v.KeyChanged, Devices: []Shown{},
 	}
+	for _, d := range v.Devices {
+		c.Devices = append(c.Devices, Shown{
+			ID: d.ID.String(), Show: string(d.Show), Note: d.Note, Since: utc(d.Since), Liveness: string(d.Liveness), Heard: utc(d.Heard),
+		})
+	}
+	return c
 }
 
 // StatusOf is the JSON form of one's own status.
@@ -201,6 +231,10 @@ func EventOf(n *node.Node, e node.Event) Event {
 		r := RequestOf(n, *e.Watcher)
 		w.Request = &r
 	}
+	if e.Link != nil {
+		l := LinkStateOf(*e.Link)
+		w.Link = &l
+	}
 	return w
 }
 
@@ -215,6 +249,14 @@ func CardOf(c identity.SignedCard, describe func(identity.Reach) []string) *Card
 		w.Devices = append(w.Devices, CardDevice{ID: d.ID.String(), Reach: noNil(describe(d.Reach))})
 	}
 	return w
+}
+
+// NameOf is the JSON form of a name, nil for none.
+func NameOf(n identity.Name) *Name {
+	if n.IsZero() {
+		return nil
+	}
+	return &Name{Serial: n.Serial, Issued: utc(n.Issued), Until: utc(n.Until), Expired: n.Account == nil}
 }
 
 func utc(t time.Time) time.Time {
