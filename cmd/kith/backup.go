@@ -20,7 +20,7 @@ import (
 
 // backupPass is the source of the passphrase of a backup file.
 func backupPass(file string) source {
-	return source{file, "--backup-passphrase-file", "KITH_BACKUP_PASSPHRASE", "Passphrase of the backup: "}
+	return source{file, "--backup-passphrase-file", "KITH_BACKUP_PASSPHRASE", "Passphrase of the backup: ", false}
 }
 
 func (a *app) backupCommand() *cobra.Command {

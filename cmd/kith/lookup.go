@@ -30,6 +30,9 @@ the key that the address names. Nobody publishing it ends within 10 s (exit 1).`
 				if err := a.show(found, func(w io.Writer, s style) { printLookup(w, s, found) }); err != nil {
 					return err
 				}
+				if n := found.Name; n != nil && n.Expired {
+					return fail("its domain has withdrawn "+short(found.Address), "")
+				}
 				if !found.Found {
 					return fail("not found: nobody publishes "+short(found.Address), "is the address complete, and has their node ever been up?")
 				}
@@ -43,13 +46,20 @@ func printLookup(w io.Writer, s style, l control.Lookup) {
 	now := time.Now()
 	fmt.Fprintf(w, "%s  %s\n", s.dim("address "), l.Address)
 	if c := l.Card; c != nil {
-		fmt.Fprintf(w, "%s  %s signed by the key in the address\n", s.dim("verified"), s.green("✓"))
+		fmt.Fprintf(w, "%s  %s signed by the key that the address leads to\n", s.dim("verified"), s.green("✓"))
 		fmt.Fprintf(w, "%s  %d, issued %s, good until %s, %d octets\n", s.dim("serial  "), c.Serial, ago(now, c.Issued), day(now, c.Expires), c.Size)
 		for _, d := range c.Devices {
 			fmt.Fprintf(w, "%s  %s\n", s.dim("device  "), shorten(d.ID, 17))
 			for _, r := range d.Reach {
 				fmt.Fprintf(w, "            %s\n", clean(r))
 			}
+		}
+	}
+	if n := l.Name; n != nil {
+		if n.Expired {
+			fmt.Fprintf(w, "%s  %s\n", s.dim("name    "), s.red("its domain has withdrawn this address"))
+		} else {
+			fmt.Fprintf(w, "%s  %s given out by its domain, until %s\n", s.dim("name    "), s.green("✓"), day(now, n.Until))
 		}
 	}
 	if len(l.Places) == 0 {

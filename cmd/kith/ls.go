@@ -20,7 +20,9 @@ func (a *app) lsCommand() *cobra.Command {
   ● live     their device signed for this within its lease
   ◐ stale    the lease has just ended without a word
   ○ gone     they said goodbye, or have been silent for two leases
-  · unknown  nothing is known yet; the remark says why`,
+  · unknown  nothing is known yet; the remark says why
+
+A ✓ after the name says that you compared keys ("kith verify").`,
 		Example: "  kith ls\n  kith ls --json | jq '.[] | select(.liveness==\"live\") | .name'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,6 +46,9 @@ func (a *app) printContacts(w io.Writer, s style, list []control.Contact, reques
 	rows := [][]cell{s.heading("NAME", "", "STATUS", "SINCE", "NOTE")}
 	for _, c := range list {
 		name := clean(c.Name)
+		if c.Verified {
+			name += " ✓"
+		}
 		if c.Unread > 0 {
 			name += fmt.Sprintf(" (%d new)", c.Unread)
 		}

@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 //	keep VARIABLE FIELD        put a field of the JSON just printed into a variable;
 //	                           of a list, its first element
 //	crlf FILE...               end the lines of files as mail does
+//	catch FILE FIELD VARIABLE  wait for a field of JSON in the first line of a file,
+//	                           and put it into a variable
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -37,7 +39,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("NO_COLOR", "1")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "code": code, "keep": keep, "crlf": crlf},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "code": code, "keep": keep, "crlf": crlf, "catch": catch},
 	})
 }
 
@@ -100,6 +102,24 @@ func keep(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no field %s", args[1])
 	}
 	ts.Setenv(args[0], fmt.Sprint(value))
+}
+
+func catch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: catch FILE FIELD VARIABLE")
+	}
+	for end := time.Now().Add(patience); ; <-time.After(50 * time.Millisecond) {
+		text, _ := os.ReadFile(ts.MkAbs(args[0])) // not there yet is like empty
+		line, _, _ := strings.Cut(string(text), "\n")
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err == nil && fields[args[1]] != nil {
+			ts.Setenv(args[2], fmt.Sprint(fields[args[1]]))
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("no field %s in %q within %v", args[1], text, patience)
+		}
+	}
 }
 
 func crlf(ts *testscript.TestScript, neg bool, args []string) {

@@ -46,10 +46,15 @@ func printMe(w io.Writer, s style, me control.Me, qr bool) {
 	}
 	if qr {
 		fmt.Fprintln(w)
-		qrterminal.GenerateWithConfig(me.Invitation, qrterminal.Config{
-			Level: qrterminal.L, Writer: w, HalfBlocks: true, QuietZone: 2,
-			BlackChar: qrterminal.BLACK_BLACK, WhiteChar: qrterminal.WHITE_WHITE,
-			BlackWhiteChar: qrterminal.BLACK_WHITE, WhiteBlackChar: qrterminal.WHITE_BLACK,
-		})
+		qrCode(w, me.Invitation)
 	}
+}
+
+// qrCode draws a text as a QR code.
+func qrCode(w io.Writer, text string) {
+	qrterminal.GenerateWithConfig(text, qrterminal.Config{
+		Level: qrterminal.L, Writer: w, HalfBlocks: true, QuietZone: 2,
+		BlackChar: qrterminal.BLACK_BLACK, WhiteChar: qrterminal.WHITE_WHITE,
+		BlackWhiteChar: qrterminal.BLACK_WHITE, WhiteBlackChar: qrterminal.WHITE_BLACK,
+	})
 }

@@ -87,7 +87,7 @@ func (a *app) passwd(f passwdFlags) error {
 	}
 	var chosen []byte
 	if !f.remove {
-		if chosen, err = a.newPassphrase(source{f.newFile, "--new-passphrase-file", "", "New passphrase: "}); err != nil {
+		if chosen, err = a.newPassphrase(source{f.newFile, "--new-passphrase-file", "", "New passphrase: ", false}); err != nil {
 			return err
 		}
 		defer clear(chosen)

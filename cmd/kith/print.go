@@ -41,6 +41,9 @@ func showing(c control.Contact) string {
 
 // remark is what is worth saying of a contact beside the status.
 func remark(c control.Contact) string {
+	if c.Changed {
+		return "(" + clean(or(c.Reason, "their key has changed")) + ")"
+	}
 	if c.Reason != "" && c.Liveness != "live" {
 		return "(" + clean(c.Reason) + ")"
 	}

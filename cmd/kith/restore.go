@@ -237,7 +237,7 @@ func (a *app) restore(ctx context.Context, path string, f restoreFlags) error {
 
 // newHomePass is the source of the passphrase of an account key that is made anew.
 func newHomePass(file string) source {
-	return source{file, "--passphrase-file", "KITH_PASSPHRASE", "New passphrase of the account key: "}
+	return source{file, "--passphrase-file", "KITH_PASSPHRASE", "New passphrase of the account key: ", false}
 }
 
 // restoreFailed removes what a restore has made, and says why it failed.

@@ -142,7 +142,7 @@ func (a *app) command() *cobra.Command {
 		&cobra.Group{ID: "start", Title: "Start here:"},
 		&cobra.Group{ID: "people", Title: "People:"},
 		&cobra.Group{ID: "talk", Title: "Messages:"},
-		&cobra.Group{ID: "keep", Title: "Keys and backups:"},
+		&cobra.Group{ID: "keep", Title: "Devices, keys and backups:"},
 		&cobra.Group{ID: "look", Title: "Look inside:"},
 	)
 	group := func(id string, commands ...*cobra.Command) {
@@ -153,9 +153,11 @@ func (a *app) command() *cobra.Command {
 	}
 	group("start", a.demoCommand(), a.upCommand(), a.meCommand())
 	group("people", a.addCommand(), a.requestsCommand(), a.approveCommand(), a.denyCommand(), a.lsCommand(),
-		a.statusCommand(), a.watchCommand(), a.renameCommand(), a.removeCommand())
+		a.statusCommand(), a.watchCommand(), a.renameCommand(), a.removeCommand(),
+		a.inviteCommand(), a.invitesCommand(), a.introduceCommand(), a.introductionsCommand(), a.verifyCommand(), a.trustCommand())
 	group("talk", a.sendCommand(), a.inboxCommand(), a.historyCommand(), a.searchCommand())
-	group("keep", a.backupCommand(), a.restoreCommand(), a.recoveryCommand(), a.passwdCommand())
+	group("keep", a.devicesCommand(), a.linkCommand(), a.joinCommand(), a.revokeCommand(),
+		a.backupCommand(), a.restoreCommand(), a.recoveryCommand(), a.passwdCommand(), a.domainCommand())
 	group("look", a.lookupCommand(), a.fetchCommand(), a.inspectCommand(), a.netCommand(), a.openapiCommand(), a.versionCommand())
 	root.SetHelpCommandGroupID("look")
 	root.SetCompletionCommandGroupID("look")

@@ -38,6 +38,7 @@ type settings struct {
 	listen    []string                                            // multiaddrs; empty: all interfaces, the port of last time
 	bootstrap []string
 	lan       bool
+	dns       overlay.DNS
 	public    bool
 	lease     time.Duration
 	thing     bool
@@ -85,7 +86,7 @@ func (i *instance) open(ctx context.Context, s settings) error {
 	port := readPort(s.home)
 	world := overlay.Config{
 		Key: keys.TransportKey(), Port: port, Listen: s.listen, Bootstrap: s.bootstrap,
-		PeersFile: filepath.Join(s.home, peersFile), LAN: s.lan, Public: s.public, Log: s.log,
+		PeersFile: filepath.Join(s.home, peersFile), LAN: s.lan, DNS: s.dns, Public: s.public, Log: s.log,
 	}
 	i.overlay, err = overlay.New(world)
 	if err != nil && port != 0 && len(s.listen) == 0 {
@@ -233,20 +234,49 @@ func (v outlook) Status() control.Network {
 // Describe implements control.Net.
 func (v outlook) Describe(r identity.Reach) []string { return overlay.Describe(r) }
 
+// Put implements control.Net.
+func (v outlook) Put(ctx context.Context, records []identity.Record) (int, error) {
+	return v.o.Put(ctx, records)
+}
+
+// placeName says where a probe asked.
+func placeName(p overlay.Probe) string {
+	switch {
+	case p.Target != "":
+		return "dns " + p.Target
+	case p.Account:
+		return fmt.Sprintf("%s slot %d of the account", p.Network, p.Slot)
+	}
+	return fmt.Sprintf("%s slot %d", p.Network, p.Slot)
+}
+
 // Lookup implements control.Net.
 func (v outlook) Lookup(ctx context.Context, who identity.Address) (control.Lookup, error) {
-	r, err := v.o.Lookup(ctx, identity.Locator{Address: who})
+	at := identity.Locator{Address: who}
+	if _, ok := who.DomainKey(); !ok {
+		key, found, err := v.o.DomainKey(ctx, who.Domain())
+		if err != nil {
+			return control.Lookup{}, fmt.Errorf("ask the DNS: %w", err)
+		}
+		if !found {
+			return control.Lookup{Address: who.String(), Places: []control.Place{{Name: "dns", Detail: "the zone names no key"}}}, nil
+		}
+		at.Domain = key
+	}
+	r, err := v.o.Lookup(ctx, at)
 	if err != nil {
 		return control.Lookup{}, err
 	}
 	s := v.o.Status()
 	l := control.Lookup{
 		Address: who.String(), Found: r.Found,
-		Card: control.CardOf(r.Card, v.Describe), Places: []control.Place{},
+		Card: control.CardOf(r.Card, v.Describe), Name: control.NameOf(r.Name), Places: []control.Place{},
 	}
 	for _, p := range r.Probes {
-		place := control.Place{Name: fmt.Sprintf("%s slot %d", p.Network, p.Slot), Found: p.Found, Millis: p.Took.Milliseconds(), Detail: p.Error}
+		place := control.Place{Name: placeName(p), Found: p.Found, Millis: p.Took.Milliseconds(), Detail: p.Error}
 		switch {
+		case p.Found && p.Name:
+			place.Detail = fmt.Sprintf("name, serial %d", p.Serial)
 		case p.Found:
 			place.Detail = fmt.Sprintf("serial %d in %d octets", p.Serial, p.Size)
 		case p.Network == "wan" && s.WAN == 0, p.Network == "lan" && s.LAN == 0:

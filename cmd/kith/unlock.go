@@ -26,11 +26,12 @@ type source struct {
 	flag   string
 	env    string // "" if it is not taken from the environment
 	prompt string
+	home   bool // it is that of the home directory, which may be in the keyring
 }
 
 // homePass is the source of the passphrase of the identity in the home directory.
 func homePass(file string) source {
-	return source{file, "--passphrase-file", "KITH_PASSPHRASE", "Passphrase: "}
+	return source{file, "--passphrase-file", "KITH_PASSPHRASE", "Passphrase: ", true}
 }
 
 // given returns the passphrase in the file or the environment, and whether
@@ -157,7 +158,7 @@ func (a *app) unlock(s source, f func(pass func() ([]byte, error)) error) error 
 		defer clear(word)
 		return f(func() ([]byte, error) { return word, nil })
 	}
-	if entry, ok := keyringEntry(a.home); ok {
+	if entry, ok := keyringEntry(a.home); ok && s.home {
 		err := f(func() ([]byte, error) { return fromKeyring(entry) })
 		broken, isBroken := errors.AsType[*keyringError](err)
 		switch {
@@ -171,7 +172,7 @@ func (a *app) unlock(s source, f func(pass func() ([]byte, error)) error) error 
 	}
 	if !terminal(a.in) {
 		return f(func() ([]byte, error) {
-			return nil, fail("the identity in "+a.home+" is under a passphrase", s.elsewhere())
+			return nil, fail("a passphrase is needed, and there is no terminal to ask for it", s.elsewhere())
 		})
 	}
 	for range tries {

@@ -29,6 +29,7 @@ const farewell = 5 * time.Second
 // upFlags are the flags of kith up.
 type upFlags struct {
 	name, passFile, level string
+	dns                   string
 	ask, noLAN            bool
 	listen                []string
 	settings              settings
@@ -60,6 +61,9 @@ there is one; without it, as if it said:
 The last line that speaks of a person and an action decides. A person is contacts,
 strangers, anyone or an address.
 
+Addresses under DNS names are looked up in the DNS (RFC 3861): --dns off asks nobody,
+--dns ADDRESS:PORT asks one server, and --dns-last asks the overlay first.
+
 --listen takes a port, HOST:PORT or a multiaddr; without it the node listens on
 all interfaces and keeps its port. --bootstrap names nodes to begin with; contacts,
 invitations and the local network need none.`,
@@ -79,6 +83,9 @@ invitations and the local network need none.`,
 	flags.StringArrayVar(&f.listen, "listen", nil, "where to listen; may be repeated")
 	flags.StringArrayVar(&f.settings.bootstrap, "bootstrap", nil, "multiaddr of a node to begin with, ending in /p2p/…; may be repeated")
 	flags.BoolVar(&f.noLAN, "no-lan", false, "neither look for nodes on the local network nor be found there")
+	flags.StringVar(&f.dns, "dns", "", "off, or the DNS server to ask as ADDRESS:PORT (default: the system's)")
+	flags.BoolVar(&f.settings.dns.Last, "dns-last", false, "look in the overlay first, and ask the devices of a zone only if that finds nobody")
+	flags.IntVar(&f.settings.dns.Targets, "dns-targets", 0, "how many devices of a zone to try, at least 2 (default: all)")
 	flags.BoolVar(&f.settings.public, "public", false, "this machine is reachable from everywhere: serve the network at once")
 	flags.DurationVar(&f.settings.lease, "lease", node.DefaultLease, "how long your presence holds without a sign of life")
 	flags.BoolVar(&f.settings.thing, "thing", false, "the owner is a device or a program, not a person")
@@ -97,6 +104,13 @@ func (a *app) prepare(f *upFlags) error {
 	var err error
 	if s.listen, err = listenAddresses(f.listen); err != nil {
 		return err
+	}
+	s.dns.Off, s.dns.Server = f.dns == "off", f.dns
+	if s.dns.Off {
+		s.dns.Server = ""
+	}
+	if s.dns.Targets == 1 || s.dns.Targets < 0 {
+		return misuse("--dns-targets must be 0 for all, or at least 2", "RFC 3861 section 6 wants two devices tried before giving up")
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.level)); err != nil {

@@ -95,6 +95,20 @@ func moved(s style, at time.Time, c control.Contact) string {
 func happened(s style, e control.Event) string {
 	at := s.dim(e.Time.Local().Format("15:04:05")) + "  "
 	switch {
+	case e.Kind == "read":
+		return ""
+	case e.Kind == "revoked":
+		return at + s.red("! this device was revoked: it shows nothing and sends nothing any more")
+	case e.Kind == "copy" && e.Message != nil:
+		return at + "  " + s.dim("to "+clean(e.Message.Name)+"  "+shorten(clean(e.Message.Text), 48)+"  (sent from another device of yours)")
+	case e.Link != nil:
+		return linked(s, at, *e.Link)
+	case e.Kind == "key" && e.Contact != nil:
+		return at + keyed(s, *e.Contact)
+	case e.Kind == "contact" && e.Contact != nil:
+		return "" // done by the owner, elsewhere
+	case e.Kind == "invite" && e.Request != nil:
+		return at + "  " + s.bold(clean(e.Request.Name)) + " came with your invitation and is a contact now"
 	case e.Message != nil && e.Message.Direction == "in":
 		name := clean(e.Message.Name)
 		return at + s.cyan("› "+name) + "  " + said(*e.Message, len("15:04:05  › ")-2+width(name)+2)
@@ -111,6 +125,25 @@ func happened(s style, e control.Event) string {
 		return at + asked(s, e.Kind, *e.Request)
 	}
 	return ""
+}
+
+// linked says how the link of a new device goes on.
+func linked(s style, at string, l control.LinkState) string {
+	switch l.Stage {
+	case "done":
+		return at + "  " + s.bold(clean(or(l.Name, "another device"))) + " is a device of yours now"
+	case "refused", "expired":
+		return at + "  no device was linked (" + l.Stage + ")"
+	}
+	return "" // kith link shows it
+}
+
+// keyed says what became of a contact's key.
+func keyed(s style, c control.Contact) string {
+	if c.Changed {
+		return s.red("! ") + s.bold(clean(c.Name)) + " goes by another key; ask them by another way, then: kith verify " + typed(c.Name) + ", kith trust " + typed(c.Name)
+	}
+	return "  the key of " + s.bold(clean(c.Name)) + " is trusted"
 }
 
 // subscribed says how our own request to see somebody stands.
