@@ -106,6 +106,24 @@ func conspire(sybils []*person) {
 	}
 }
 
+// surround starts 20 devices around a key, each in a network of its own.
+func surround(t *testing.T, net *overlaytest.Net, key string, shared int, way *person) (sybils []*person, stop func()) {
+	t.Helper()
+	var stops []func()
+	for i, private := range grind(t, key, 20, shared) {
+		cfg := net.Host(fmt.Sprint("sybil", i))
+		cfg.Key, cfg.Bootstrap = private, way.Addresses()
+		s, stop := start(t, "sybil", cfg)
+		sybils, stops = append(sybils, s), append(stops, stop)
+		time.Sleep(time.Second)
+	}
+	return sybils, func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
+}
+
 // eclipsed counts the honest devices that hold a record.
 func eclipsed(honest []*person, owner *person, r identity.Record) (holders int) {
 	for _, p := range honest {
@@ -159,16 +177,8 @@ func TestSybils(t *testing.T) {
 			return len(near) <= 1
 		})
 		other := honest[i]
-		var sybils []*person
-		for i, key := range grind(t, keys[0], 20, shared) {
-			cfg := net.Host(fmt.Sprint("sybil", i))
-			cfg.Key = key
-			cfg.Bootstrap = honest[0].Addresses()
-			s, stop := start(t, "sybil", cfg)
-			defer stop()
-			sybils = append(sybils, s)
-			time.Sleep(time.Second)
-		}
+		sybils, stop := surround(t, net, keys[0], shared, honest[0])
+		defer stop()
 		conspire(sybils)
 		time.Sleep(time.Minute)
 		card, _ := mustAnnounce(t, owner)

@@ -22,10 +22,9 @@ func (welcome) Answer(context.Context, string, string, identity.Sealed) (identit
 	return identity.Sealed{}, errRefused
 }
 
-// TestResolveByZone finds a member of a DNS domain whom no DHT knows, at the
-// device that the zone names, over the real TCP and a real DNS server.
-// R3861-3-resolve, R3861-5-next-hop.
-func TestResolveByZone(t *testing.T) {
+// zoneMember makes alice@example.test, and gives the name of the domain's key.
+func zoneMember(t *testing.T, now time.Time) (keys *identity.Keys, name string) {
+	t.Helper()
 	domain, err := identity.CreateDomain(filepath.Join(t.TempDir(), "domain"), "example.test", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +34,7 @@ func TestResolveByZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	home, now := t.TempDir(), time.Now()
+	home := t.TempDir()
 	request, err := identity.RequestAccount(home, address, domain.Key(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -44,16 +43,22 @@ func TestResolveByZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := identity.AcceptAccount(home, grant, nil, now)
-	if err != nil {
+	if keys, err = identity.AcceptAccount(home, grant, nil, now); err != nil {
 		t.Fatal(err)
 	}
-	defer keys.Close()
-	name, err := domain.KeyName()
-	if err != nil {
+	t.Cleanup(func() { keys.Close() })
+	if name, err = domain.KeyName(); err != nil {
 		t.Fatal(err)
 	}
+	return keys, name
+}
 
+// TestResolveByZone finds a member of a DNS domain whom no DHT knows, at the
+// device that the zone names, over the real TCP and a real DNS server.
+// R3861-3-resolve, R3861-5-next-hop.
+func TestResolveByZone(t *testing.T) {
+	now := time.Now()
+	keys, name := zoneMember(t, now)
 	s := serveDNS(t, `_kith.example.test. TXT "v=kith1; k=`+name+`"`)
 	open := func(n byte, d DNS) *Overlay {
 		d.Server = s.addr
@@ -85,7 +90,7 @@ func TestResolveByZone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		at := identity.Locator{Address: address, Domain: key}
+		at := identity.Locator{Address: keys.Address(), Domain: key}
 		got, found, err := reader.Resolve(t.Context(), at)
 		if err != nil || found == d.Off || found && got.Card().Serial != 1 {
 			t.Errorf("%+v: found %v, %v", d, found, err)
