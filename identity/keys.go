@@ -252,7 +252,7 @@ func (k *Keys) signer(certificates bool) cms.Signer {
 	return s
 }
 
-// SealTo seals a signed object to every device of every card that may read what is sealed to its person, at most 64 devices. It fails if there is none, or the
+// SealTo seals a signed object to every device of every card that may read what is sealed to its person, at most 128 devices. It fails if there is none, or the
 // result exceeds 300 KiB. Whether the cards have expired the caller knows.
 func (k *Keys) SealTo(s Signed, to ...*Card) (Sealed, error) {
 	var certificates []*x509.Certificate

@@ -45,7 +45,7 @@ func recipientsOf(b *testing.B, n int) (device, []*x509.Certificate) {
 }
 
 func BenchmarkSealTo(b *testing.B) {
-	for _, n := range []int{1, 10, MaxRecipients} {
+	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			_, to := recipientsOf(b, n)
 			content := make([]byte, 500)
@@ -60,7 +60,7 @@ func BenchmarkSealTo(b *testing.B) {
 }
 
 func BenchmarkOpen(b *testing.B) {
-	for _, n := range []int{1, 10, MaxRecipients} {
+	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			d, to := recipientsOf(b, n)
 			key := d.ecdh(b)

@@ -45,7 +45,7 @@ const (
 	// MaxCertificates is the most certificates beside a signature.
 	MaxCertificates = 16
 	// MaxRecipients is the most recipients of a sealed object, of all kinds together.
-	MaxRecipients = 64
+	MaxRecipients = 128
 	// MaxAttributes is the most attributes in one attribute set.
 	MaxAttributes = 16
 	// MaxKeyID is the longest key identifier, in octets.
