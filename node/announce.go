@@ -77,12 +77,15 @@ func (n *Node) announce(ctx context.Context) (acks int, err error) {
 // tellOwnReach keeps how this device can be reached in its row, for the owner's
 // other devices.
 func (n *Node) tellOwnReach(ctx context.Context) error {
-	reach, _ := n.net.Reach()
-	der, err := n.keys.DeviceCard(reach).Bytes()
+	reach := n.reach(time.Now())
+	self := n.keys.DeviceCard(reach)
+	der, err := self.Bytes()
 	if err != nil {
 		return fmt.Errorf("describe this device: %w", err)
 	}
-	return n.keepDevice(ctx, n.Device(), func(d *Device) { d.Card = der })
+	return n.keepDevice(ctx, n.Device(), func(d *Device) {
+		d.Card, d.Scopes, d.Account = der, self.Scopes(), n.keys.Administers()
+	})
 }
 
 // announceGiven stores the records that a device with the account key made, as
@@ -121,7 +124,7 @@ func (n *Node) announceGiven(ctx context.Context, now time.Time) (acks int, err 
 // freshCard signs a card of how the owner's devices can be reached now. A device
 // without the account key returns the newest card that it was given.
 func (n *Node) freshCard(ctx context.Context, now time.Time) (identity.SignedCard, error) {
-	reach, _ := n.net.Reach()
+	reach := n.reach(time.Now())
 	n.mu.Lock()
 	old, revoked := n.card, n.own.revoked
 	draft := identity.CardDraft{Reach: reach, Others: n.othersAt(now), Revoked: n.own.gone()}
@@ -203,10 +206,23 @@ func (n *Node) ownCard(ctx context.Context) (identity.SignedCard, error) {
 	return n.freshCard(ctx, now)
 }
 
+// reach is how this device can be reached now. What the network says is another
+// word each time, with the same meaning: it stays until the meaning changes, or
+// for an hour.
+func (n *Node) reach(now time.Time) identity.Reach {
+	full, brief := n.net.Reach()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if string(brief) != string(n.own.brief) || now.Sub(n.own.reached) >= announceEvery {
+		n.own.full, n.own.brief, n.own.reached = full, brief, now
+	}
+	return n.own.full
+}
+
 // newReach is how this device can be reached, if the owner's newest card says
 // something else of it.
 func (n *Node) newReach() identity.Reach {
-	reach, _ := n.net.Reach()
+	reach := n.reach(time.Now())
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.card.IsZero() || len(reach) == 0 {

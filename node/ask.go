@@ -65,8 +65,9 @@ func (w *watching) behind(st *standing, answered bool, now time.Time) error {
 }
 
 // changeEpoch notes that a key replaces the one before, and has the person's
-// other devices asked for documents under it. The caller holds n.mu.
-func (n *Node) changeEpoch(w *watching, epoch identity.Epoch, by identity.DeviceID, now time.Time) {
+// devices asked for documents under it: one that was published before the key
+// came was not understood. The caller holds n.mu.
+func (n *Node) changeEpoch(w *watching, epoch identity.Epoch, now time.Time) {
 	if w.Epoch.IsZero() || epoch == w.Epoch {
 		return
 	}
@@ -75,8 +76,8 @@ func (n *Node) changeEpoch(w *watching, epoch identity.Epoch, by identity.Device
 	}
 	w.left[w.Epoch.Audience()] = true
 	delete(n.epochs, string(w.Epoch.KEKID()))
-	for id, a := range w.asked {
-		if id != by && a.next.IsZero() {
+	for _, a := range w.asked {
+		if a.next.IsZero() {
 			a.next = now.Add(epochGrace)
 		}
 	}

@@ -42,6 +42,9 @@ type roster struct {
 	revoked  bool     // this device is
 	ready    bool     // it has had what the others have, or there were none
 	expired  bool     // told that the card has run out
+
+	full, brief identity.Reach // how this device can be reached
+	reached     time.Time      // when the network said so
 }
 
 func newRoster() roster {
@@ -77,14 +80,8 @@ func (n *Node) loadDevices(ctx context.Context, card identity.SignedCard) error 
 	}
 	n.own.ready = string(level) == "1" || level == nil && n.keys.Administers() && card.IsZero()
 	n.loadTuples(time.Now())
-	if n.own.rows[n.Device()] == nil {
-		self := n.keys.DeviceCard(nil)
-		err := n.keepDevice(ctx, n.Device(), func(d *Device) {
-			d.Scopes, d.Account = self.Scopes(), n.keys.Administers()
-		})
-		if err != nil {
-			return err
-		}
+	if err := n.tellOwnReach(ctx); err != nil {
+		return err
 	}
 	if !card.IsZero() {
 		if err := n.store.PutSetting(ctx, keepReady, []byte("0")); err != nil {

@@ -319,11 +319,12 @@ func (n *Node) takeWatch(rep context.Context, it item, now time.Time) error {
 		return err
 	}
 	n.mu.Lock()
-	if w == nil {
+	fresh := w == nil
+	if fresh {
 		w = newWatching(row)
 		n.watches[who] = w
 	}
-	if again := w.ID != row.ID; again || w.asked == nil && row.State != Terminated {
+	if (fresh || w.ID != row.ID) && row.State != Terminated {
 		w.next, w.why = now, whyLooking
 	}
 	w.Watch = row
@@ -488,7 +489,7 @@ func (n *Node) takeDevice(rep, own context.Context, it item) error {
 	if id == n.Device() {
 		return n.takeOwnName(own, it, d.Name)
 	}
-	if len(d.Card) > 0 && !certified(d.Card, id, card) {
+	if !certified(d.Card, id, card) {
 		return badItem("device %s: not certified by the owner", id.Short())
 	}
 	c, _, err := n.store.ChangeOf(own, DeviceChange, it.key)

@@ -94,6 +94,7 @@ func (n *Node) race(ctx context.Context, op operation, card *identity.Card) (*re
 	answers := make(chan answer)
 	var unsure *response
 	next, waiting := 0, 0
+	err = nil
 	for {
 		if next < len(devices) {
 			d := devices[next]
@@ -118,7 +119,7 @@ func (n *Node) race(ctx context.Context, op operation, card *identity.Card) (*re
 			waiting--
 			switch {
 			case a.err != nil:
-				err = a.err
+				err = errors.Join(err, a.err)
 			case a.r.outcome == indeterminant:
 				unsure = a.r
 			default:

@@ -282,7 +282,7 @@ func (n *Node) outdated() bool {
 		return false
 	}
 	now := time.Now()
-	reach, _ := n.net.Reach()
+	reach := n.reach(time.Now())
 	self := n.keys.DeviceCard(reach)
 	n.mu.Lock()
 	defer n.mu.Unlock()

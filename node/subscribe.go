@@ -226,7 +226,7 @@ func (n *Node) settleWatch(ctx context.Context, who identity.Address, by identit
 		return fmt.Errorf("keep watch: %w", err)
 	}
 	n.mu.Lock()
-	n.changeEpoch(w, row.Epoch, by, now)
+	n.changeEpoch(w, row.Epoch, now)
 	w.Watch = row
 	n.learnEpoch(w)
 	v := n.viewOf(who, now)

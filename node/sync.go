@@ -28,6 +28,7 @@ type sibling struct {
 	busy      bool
 	tried     bool
 	told      uint64         // the number of ours they were last told of
+	news      uint64         // the number of theirs that they last told of; 0 once it was asked for
 	reach     identity.Reach // they last told
 	dismissed bool           // revoked by us, to be told once
 }
@@ -92,7 +93,9 @@ func (n *Node) syncDue(ctx context.Context, now time.Time) (next time.Time) {
 	}
 	last, err := n.store.LastChange(ctx)
 	if err != nil {
-		n.log.Error("changes not read", "err", err)
+		if ctx.Err() == nil {
+			n.log.Error("changes not read", "err", err)
+		}
 		return now.Add(firstDelay)
 	}
 	n.mu.Lock()
@@ -109,9 +112,10 @@ func (n *Node) syncDue(ctx context.Context, now time.Time) (next time.Time) {
 			next = sooner(next, s.next)
 			continue
 		}
-		s.busy = true
+		s.busy, s.news = true, 0
+		dismissed := s.dismissed
 		n.workers.Go(func() { // ends when there is no more to take, at the first failure, or with ctx
-			n.syncWith(ctx, id, s)
+			n.syncWith(ctx, id, s, dismissed)
 		})
 	}
 	return next
@@ -131,23 +135,24 @@ func (n *Node) seekSiblings(ctx context.Context, now time.Time) (next time.Time)
 }
 
 // syncWith takes what another device has, and settles when to ask it again.
-func (n *Node) syncWith(ctx context.Context, id identity.DeviceID, s *sibling) {
+func (n *Node) syncWith(ctx context.Context, id identity.DeviceID, s *sibling, dismissed bool) {
 	err := n.pull(ctx, id, s)
-	n.mu.Lock()
-	dismissed := s.dismissed
-	n.mu.Unlock()
 	if err != nil && ctx.Err() == nil && !dismissed {
 		n.log.Debug("device not asked", "device", id.Short(), "err", err)
 		n.lookAround(ctx)
 	}
 	now := time.Now()
 	n.mu.Lock()
-	s.busy, s.tried, s.dismissed = false, true, false
+	s.busy, s.tried = false, true
+	s.dismissed = s.dismissed && !dismissed // told, or not there
 	if err != nil {
 		s.failures++
 		s.next = now.Add(retryDelay(s.failures))
 	} else {
 		s.failures, s.next = 0, now.Add(jitter(syncEvery))
+	}
+	if row := n.own.rows[id]; s.news > row.Cursor {
+		s.next = time.Time{} // they rang meanwhile
 	}
 	n.mu.Unlock()
 	wake(n.wakeSync)
@@ -289,7 +294,7 @@ func (n *Node) askSibling(ctx context.Context, row *Device, s *sibling, q syncRe
 	if q.renewal, due, err = n.keys.Renewal(now); err != nil || !due {
 		q.renewal = nil
 	}
-	q.reach, _ = n.net.Reach()
+	q.reach = n.reach(now)
 	body, err := q.marshal()
 	if err != nil {
 		return nil, fmt.Errorf("write sync: %w", err)
@@ -486,7 +491,10 @@ func (n *Node) answerSync(ctx context.Context, o *identity.Opened, request ident
 	if len(q.reach) > 0 {
 		s.reach = q.reach
 	}
-	if s.failures > 0 || q.have > row.Cursor {
+	if q.have > row.Cursor {
+		s.news = q.have
+	}
+	if s.failures > 0 || s.news > 0 {
 		s.failures, s.next = 0, time.Time{}
 	}
 	n.mu.Unlock()

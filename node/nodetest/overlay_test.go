@@ -55,7 +55,7 @@ func (s *simulated) Kill(name string) { s.net.Kill(s.host(name)) }
 type neighbour struct{}
 
 func (neighbour) Admit(protocol, _ string) bool {
-	return protocol != "/kith/im/1" && protocol != "/kith/presence/1"
+	return protocol != "/kith/im/1" && protocol != "/kith/presence/1" && protocol != "/kith/device/1"
 }
 func (neighbour) Stir() {}
 func (neighbour) Hear(context.Context, string, identity.Sealed) (bool, error) {
@@ -66,7 +66,9 @@ func (neighbour) Answer(context.Context, string, string, identity.Sealed) (ident
 }
 
 func TestStoriesOverOverlay(t *testing.T) {
-	bothMove := map[string]bool{"WaitingMessages": true, "BothRestart": true}
+	bothMove := map[string]bool{
+		"WaitingMessages": true, "BothRestart": true, "AwayDevice": true, "AdministratorGone": true, "LinkedAdministrator": true,
+	}
 	for name, story := range Stories() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

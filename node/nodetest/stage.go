@@ -41,6 +41,7 @@ type Person struct {
 	stage Stage
 	keys  *identity.Keys
 	dir   string
+	card  identity.SignedCard // of a device just linked
 	log   *slog.Logger
 	stop  func()
 }
@@ -77,10 +78,11 @@ func (p *Person) Start() {
 	}
 	device := p.stage.Join(p.t, p.Name, p.keys)
 	ctx, cancel := context.WithCancel(context.Background())
-	p.Node, err = node.New(ctx, node.Config{Keys: p.keys, Network: device, Store: kept, Lease: Lease, Log: p.log})
+	p.Node, err = node.New(ctx, node.Config{Keys: p.keys, Network: device, Store: kept, Lease: Lease, Log: p.log, Card: p.card})
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	p.card = identity.SignedCard{}
 	done := make(chan struct{}, 2)
 	go func() { // ends with ctx
 		if err := device.Serve(ctx, p.Node); err != nil {

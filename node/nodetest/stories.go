@@ -23,6 +23,13 @@ func Stories() map[string]func(*testing.T, Stage) {
 		"Invisible":        invisible,
 		"BothRestart":      bothRestart,
 		"LongConversation": longConversation,
+
+		"TwoDevices":          twoDevices,
+		"AwayDevice":          awayDevice,
+		"RevokedDevice":       revokedDevice,
+		"AdministratorGone":   administratorGone,
+		"RevokedMeanwhile":    revokedMeanwhile,
+		"LinkedAdministrator": linkedAdministrator,
 	}
 }
 
