@@ -143,6 +143,11 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 	return n, nil
 }
 
+// eventBits are those of an event's ID that count the events of one start: four
+// million. Boots of a restored home are Unix times, and JSON readers know
+// integers up to 2^53 only.
+const eventBits = 22
+
 // Names of counters and settings in the store.
 const (
 	countBoot   = "boot"
@@ -157,7 +162,7 @@ func (n *Node) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("count this start: %w", err)
 	}
-	n.journal.startAt(boot << 32)
+	n.journal.startAt(boot << eventBits)
 	n.out.version.Boot = boot
 	if err := n.loadOwn(ctx); err != nil {
 		return err
