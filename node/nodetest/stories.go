@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kith-im/kith/identity"
 	"github.com/kith-im/kith/node"
 )
 
@@ -23,6 +24,7 @@ func Stories() map[string]func(*testing.T, Stage) {
 		"Invisible":        invisible,
 		"BothRestart":      bothRestart,
 		"LongConversation": longConversation,
+		"Invited":          invited,
 
 		"TwoDevices":          twoDevices,
 		"AwayDevice":          awayDevice,
@@ -260,4 +262,45 @@ func longConversation(t *testing.T, stage Stage) {
 	if got := alice.Heard(bob); !slices.Equal(got, want) {
 		t.Errorf("alice heard %d lines, out of order or twice: %q", len(got), got)
 	}
+}
+
+func invited(t *testing.T, stage Stage) {
+	all := cast(t, stage, "alice", "bob", "carol")
+	defer end(all)
+	alice, bob, carol := all[0], all[1], all[2]
+	time.Sleep(5 * time.Second)
+	link, _, err := alice.Invite(t.Context(), node.InviteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, err := identity.ParseInvitation(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, guest := range []*Person{bob, carol} {
+		if _, err := guest.Add(t.Context(), inv, "", ""); err != nil {
+			t.Fatal(err)
+		}
+		guest.Sees(time.Minute, alice, node.Open, node.Live)
+		alice.Sees(time.Minute, guest, node.Open, node.Live)
+	}
+	toBob, _, err := alice.Introduce(t.Context(), bob.Address(), carol.Address(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := alice.Await(t.Context(), toBob.ID); err != nil || m.Status != node.Delivered {
+		t.Fatalf("introduction: got status %v (%s), %v", m.Status, m.Reason, err)
+	}
+	list, err := bob.Introductions(t.Context())
+	if err != nil || len(list) != 1 {
+		t.Fatalf("bob was introduced to %+v, %v", list, err)
+	}
+	if inv, err = identity.ParseInvitation(list[0].Link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.Add(t.Context(), inv, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	carol.Approves(bob)
+	bob.Sees(time.Minute, carol, node.Open, node.Live)
 }
