@@ -239,6 +239,9 @@ func TestMemberReplaced(t *testing.T) {
 // TestManyMembers has many addresses in one domain: no device carries the domain,
 // and finding one of many takes no longer than finding one of few.
 func TestManyMembers(t *testing.T) {
+	if raced {
+		t.Skip("a large network, tested without the race detector")
+	}
 	few, many, nodes := 10, 50, 24
 	if os.Getenv("KITH_SCALE") != "" {
 		many, nodes = 2000, 30

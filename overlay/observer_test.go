@@ -165,6 +165,9 @@ func seize(t *testing.T, observer *person, people []*somebody) (all []observed, 
 // what it tells: nobody's address nor anything else that stays the same, not which
 // records are of one person, and not which people are members of a domain.
 func TestObserver(t *testing.T) {
+	if raced {
+		t.Skip("a large network, tested without the race detector")
+	}
 	simulate(t, overlaytest.Uniform(51), func(t *testing.T, net *overlaytest.Net) {
 		var log journal
 		var all []observed

@@ -12,6 +12,9 @@ import (
 // TestRequests counts what it costs others to be found, to find and to keep. The
 // numbers are in doc/spec/frames.md section 5.
 func TestRequests(t *testing.T) {
+	if raced {
+		t.Skip("a large network, tested without the race detector")
+	}
 	simulate(t, overlaytest.Uniform(61), func(t *testing.T, net *overlaytest.Net) {
 		time.Sleep(time.Hour)
 		keys, err := identity.New("silent", time.Now())

@@ -147,6 +147,9 @@ func slots(t *testing.T, p *person) []string {
 // TestSybils puts 20 devices around one key of an address, each in a network of
 // its own, which claim to store and do not.
 func TestSybils(t *testing.T) {
+	if raced {
+		t.Skip("a large network, tested without the race detector")
+	}
 	n, shared := 40, 9
 	if os.Getenv("KITH_SCALE") != "" {
 		n, shared = 100, 11
