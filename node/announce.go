@@ -23,6 +23,9 @@ const (
 // every change of reach or of the owner's devices, hourly, and after failures
 // until it is stored.
 func (n *Node) announceLoop(ctx context.Context) {
+	if n.recovered {
+		n.findOwnCard(ctx) // of before: it lists devices that are still the owner's
+	}
 	if !n.awaitNews(ctx) {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kith-im/kith/identity"
@@ -45,7 +46,9 @@ func (n *Node) learnCard(ctx context.Context, card identity.SignedCard) error {
 	who := card.Card().Address
 	n.mu.Lock()
 	var watcher *Watcher
+	barred := false
 	if w := n.watchers[who]; w != nil && newer(card, w.Card) {
+		barred = w.State == Active && revokesMore(card, w.Card)
 		changed := *w
 		changed.Card = card
 		n.watchers[who], watcher = &changed, &changed
@@ -57,7 +60,20 @@ func (n *Node) learnCard(ctx context.Context, card identity.SignedCard) error {
 			n.log.Error("card not kept", "err", err)
 		}
 	}
+	if barred { // a device that is none of theirs any more has the audience's key
+		return n.newEpoch(ctx)
+	}
 	return nil
+}
+
+// revokesMore says whether a card revokes a device that an older one did not.
+func revokesMore(card, old identity.SignedCard) bool {
+	for _, id := range card.Card().Revoked {
+		if old.IsZero() || !slices.Contains(old.Card().Revoked, id) {
+			return true
+		}
+	}
+	return false
 }
 
 // learnContact is learnCard for a contact; of others it has nothing to say.

@@ -442,8 +442,8 @@ func (n *Node) readHistory(given Message, now time.Time) (Message, error) {
 		return Message{}, badItem("%v", err)
 	}
 	if m.Person != n.Address() {
-		if !addressed(object, n.Address()) {
-			return Message{}, badItem("message to somebody else")
+		if !addressed(object, n.Address()) || !n.introducesWell(m, object) {
+			return Message{}, badItem("message that would not have been taken")
 		}
 		m.Read = given.Read
 		return m, nil

@@ -134,10 +134,7 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 		told: make(map[identity.DeviceID]identity.Reach), met: make(map[identity.DeviceID][32]byte),
 	}
 	n.store = ringing{cfg.Store, n.wakeSync}
-	if err := n.loadDevices(ctx, cfg.Card); err != nil {
-		return nil, err
-	}
-	if err := n.load(ctx); err != nil {
+	if err := n.load(ctx, cfg.Card); err != nil {
 		return nil, err
 	}
 	return n, nil
@@ -157,13 +154,16 @@ const (
 	keepEpoch   = "epoch contacts"
 )
 
-func (n *Node) load(ctx context.Context) error {
+func (n *Node) load(ctx context.Context, card identity.SignedCard) error {
 	boot, err := n.store.Count(ctx, countBoot, 1)
 	if err != nil {
 		return fmt.Errorf("count this start: %w", err)
 	}
 	n.journal.startAt(boot << eventBits)
 	n.out.version.Boot = boot
+	if err := n.loadDevices(ctx, card); err != nil {
+		return err
+	}
 	if err := n.loadOwn(ctx); err != nil {
 		return err
 	}

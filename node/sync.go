@@ -409,6 +409,9 @@ func (n *Node) answerDevices(ctx context.Context, from string, request identity.
 	if err != nil {
 		return identity.Sealed{}, err
 	}
+	if o.From == n.Address() && !n.isSibling(o) {
+		n.lookAround(ctx) // another device may have linked it
+	}
 	var e identity.Entity
 	switch {
 	case o.Entity.Type == typeLink:
