@@ -120,3 +120,48 @@ func IntroductionBody(link, note string, card []byte) []byte {
 	})
 	return b.BytesOrPanic()
 }
+
+// Item is what one device of a person tells another one of a thing.
+type Item struct {
+	Kind    ChangeKind
+	Key     string
+	Stamp   time.Time
+	Deleted bool
+	Body    []byte
+}
+
+// SyncedEntity answers a sync.
+func SyncedEntity(digest [32]byte, last uint64, more bool, items ...Item) identity.Entity {
+	s := synced{digest: digest, last: last, more: more}
+	for _, it := range items {
+		s.items = append(s.items, item{it.Kind, it.Key, it.Stamp, it.Deleted, it.Body})
+	}
+	body, err := s.marshal()
+	if err != nil {
+		panic(err)
+	}
+	return identity.Entity{Type: typeSynced, Body: body}
+}
+
+// SyncAfter reads a sync.
+func SyncAfter(body []byte) (after uint64, err error) {
+	r, err := parseSyncRequest(body)
+	if err != nil {
+		return 0, err
+	}
+	return r.after, nil
+}
+
+// Bodies of items.
+func ContactBody(c Contact) []byte { return must(contactBody(c)) }
+func WatcherBody(w Watcher) []byte { return must(watcherBody(w)) }
+func WatchBody(w Watch) []byte     { return must(watchBody(w)) }
+func DeviceBody(d Device) []byte   { return must(deviceBody(d)) }
+func MessageBody(m Message) []byte { return must(messageBody(m)) }
+
+func must(b []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

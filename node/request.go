@@ -79,7 +79,7 @@ func (n *Node) race(ctx context.Context, op operation, card *identity.Card) (*re
 	if len(devices) == 0 {
 		return nil, fmt.Errorf("%s has no device that can be reached", card.Address.Short())
 	}
-	sealed, err := n.keys.SealTo(n.bare(op.signed, devices...), card)
+	sealed, err := n.keys.SealTo(op.signed, card)
 	if err != nil {
 		return nil, fmt.Errorf("seal to %s: %w", card.Address.Short(), err)
 	}
@@ -223,18 +223,18 @@ func (n *Node) exchange(ctx context.Context, op operation, card *identity.Card, 
 }
 
 // Certificates travel until a device has answered with success what carried
-// them; then what we sign names them only. After a failure, or when they have
-// changed, they travel again.
+// them; then operations name them only. After a failure, or when they have
+// changed, they travel again. Messages always carry them: they are kept, and must
+// prove who wrote them when the cards of today are forgotten.
 
-// bare leaves out the certificates of what goes to devices that all know them.
-func (n *Node) bare(s identity.Signed, to ...identity.DeviceCard) identity.Signed {
+// bare leaves out the certificates of what goes to a device that knows them.
+func (n *Node) bare(s identity.Signed, to identity.DeviceCard) identity.Signed {
 	ours := n.certificate()
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, d := range to {
-		if n.met[d.ID] != ours {
-			return s
-		}
+	known := n.met[to.ID] == ours
+	n.mu.Unlock()
+	if !known {
+		return s
 	}
 	if bare, err := s.Bare(); err == nil {
 		return bare
