@@ -30,7 +30,7 @@ const (
 	recordSpan     = 25 * time.Hour // from the start of a record's day to its expiry
 	recordContext  = "kith record v1"
 	offsetContext  = "kith record offset v1"
-	offsetSpan     = 300     // seconds by which the visible issue time may lie back
+	offsetSpan     = 3600    // seconds by which the visible issue time may lie back: as long as between two announces, so that slots cannot be linked by it
 	maxTime        = 1 << 40 // seconds; later times are refused before they can overflow
 )
 
@@ -144,7 +144,7 @@ func (b blinding) sealRecord(a Address, text []byte, account ed25519.PrivateKey,
 	if err != nil {
 		return Record{}, err
 	}
-	issued := now.Add(-time.Duration(offset) * time.Second)
+	issued := now.Add(-clockSkew - time.Duration(offset)*time.Second) // a clock that is ahead by the skew does not issue in the future
 	expires := day.Add(recordSpan)
 	if latest := issued.Add(recordLifetime); latest.Before(expires) {
 		expires = latest
@@ -194,7 +194,7 @@ func signedPart(body []byte) []byte {
 	return slices.Concat([]byte(recordContext), []byte{0}, body)
 }
 
-// issueOffset gives 0 to 299 seconds for a slot.
+// issueOffset gives 0 to 3599 seconds for a slot.
 func issueOffset(account ed25519.PrivateKey, slot [32]byte) (int64, error) {
 	secret, err := hkdf.Key(sha256.New, account.Seed(), nil, offsetContext, 32)
 	if err != nil {

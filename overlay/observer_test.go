@@ -417,7 +417,7 @@ func timesTellNothing(t *testing.T, all []observed) {
 }
 
 // observerCards is the share of right guesses by the issue times of one day.
-const observerCards = 0.2
+const observerCards = 0.05
 
 // membersAlike compares the cards of a domain's members with those of others: their
 // sizes, and how their visible times are spread. Names are of one size with them.

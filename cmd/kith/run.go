@@ -236,7 +236,7 @@ func (v outlook) Describe(r identity.Reach) []string { return overlay.Describe(r
 
 // Put implements control.Net.
 func (v outlook) Put(ctx context.Context, records []identity.Record) (int, error) {
-	return v.o.Put(ctx, records)
+	return v.o.AnnounceRecords(ctx, records)
 }
 
 // placeName says where a probe asked.
