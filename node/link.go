@@ -62,7 +62,6 @@ type offer struct {
 	from     identity.Address // the throw-away principal of the new device
 	hello    linkHello
 	nonce    [32]byte // ours
-	theirs   []byte   // the reveal taken
 	answer   *linked  // to finish, once it is done
 	granting bool
 }

@@ -173,7 +173,7 @@ func commitTo(nonce [32]byte, request []byte) [32]byte {
 	return sha256.Sum256(append(nonce[:], request...))
 }
 
-// linkNonce is the body of a reveal, and of the answer to a hello.
+// marshalNonce writes the body of a reveal, and of the answer to a hello.
 func marshalNonce(nonce [32]byte) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce[:]) })
