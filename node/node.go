@@ -228,7 +228,7 @@ func (n *Node) loadOwn(ctx context.Context) error {
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, loop := range []func(context.Context){n.announceLoop, n.publishLoop, n.notifyLoop, n.watchLoop, n.sendLoop, n.trustLoop, n.syncLoop} {
+	for _, loop := range []func(context.Context){n.announceLoop, n.publishLoop, n.notifyLoop, n.watchLoop, n.sendLoop, n.trustLoop, n.syncLoop, n.keepLoop} {
 		n.workers.Go(func() { loop(ctx) }) // ends with ctx
 	}
 	<-ctx.Done()

@@ -38,13 +38,20 @@ type World struct {
 	stalled   map[string]bool // devices that take requests and never answer
 	overheard []identity.Sealed
 	zones     map[string]ed25519.PublicKey
+	kept      map[kept]int
+}
+
+// kept is a device, and a person whose records it stored again.
+type kept struct {
+	device string
+	person identity.Address
 }
 
 // NewWorld returns an empty world.
 func NewWorld(latency time.Duration) *World {
 	return &World{
 		Latency: latency, ports: make(map[string]*Port), records: make(map[string][]byte),
-		cut: make(map[[2]string]bool), mute: make(map[string]bool), stalled: make(map[string]bool), zones: make(map[string]ed25519.PublicKey),
+		cut: make(map[[2]string]bool), mute: make(map[string]bool), stalled: make(map[string]bool), zones: make(map[string]ed25519.PublicKey), kept: make(map[kept]int),
 	}
 }
 
@@ -167,8 +174,20 @@ func (p *Port) Resolve(ctx context.Context, l identity.Locator, hints ...identit
 	return found.Card, !found.Card.IsZero(), err
 }
 
-// Keep does nothing: a world loses no records.
-func (p *Port) Keep(context.Context, identity.Locator) error { return nil }
+// Keep counts: a world loses no records.
+func (p *Port) Keep(_ context.Context, l identity.Locator) error {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	p.world.kept[kept{p.name, l.Address}]++
+	return nil
+}
+
+// Kept says how often a device was told to store a person's records again.
+func (w *World) Kept(device string, who identity.Address) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.kept[kept{device, who}]
+}
 
 // DomainKey asks the world's zones.
 func (p *Port) DomainKey(ctx context.Context, domain string) (ed25519.PublicKey, bool, error) {
