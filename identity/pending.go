@@ -290,6 +290,9 @@ func (p *Pending) adopt(k *Keys, g *deviceGrant, now time.Time) error {
 	if err := d.check(k.chain[0], k.address, now); err != nil {
 		return err
 	}
+	if scopes, err := leafScopes(g.signing); err != nil || scopes.Has(ScopeAdminister) != (g.seed != nil) {
+		return errors.Join(errors.New("the scope to administer and the account key come together"), err)
+	}
 	if g.seed != nil {
 		k.account = ed25519.NewKeyFromSeed(g.seed)
 		clear(g.seed)
