@@ -198,8 +198,8 @@ func (n *Node) takeAnswer(ctx context.Context, who identity.Address, w *watching
 	id := w.ID
 	n.mu.Unlock()
 	switch {
-	case r.outcome == indeterminant:
-		return errors.New(r.reason)
+	case r.outcome == indeterminant, r.outcome == failure && r.reason == reasonSecond:
+		return errors.New(r.reason) // an earlier subscription ends, or lapses when nobody renews it
 	case r.outcome == failure:
 		return &RefusedError{Reason: r.reason}
 	case r.standing == nil || r.standing.id != id:
@@ -339,26 +339,36 @@ func (n *Node) ask(ctx context.Context, who identity.Address, w *watching) {
 // section 3.4.1).
 func (n *Node) subscribeTo(ctx context.Context, who identity.Address, w *watching) error {
 	n.mu.Lock()
-	id, note, ending := w.ID, w.note, w.ending
-	w.ending = false
+	id, note, ending, former := w.ID, w.note, w.ending, w.former
+	w.ending, w.former = false, SubscriptID{}
 	n.mu.Unlock()
 	if ending { // told once; what does not arrive lapses
-		op, err := n.newSubscribe(ctx, who, id, 0, "")
-		if err != nil {
-			return err
+		return n.endAt(ctx, who, id)
+	}
+	if former != (SubscriptID{}) {
+		if err := n.endAt(ctx, who, former); err != nil {
+			n.log.Debug("earlier subscription not ended", "person", who.Short(), "err", err)
 		}
-		return n.withCards(ctx, who, func(card *identity.Card) error {
-			return n.each(card, n.publishers(card), func(d identity.DeviceCard) error {
-				_, err := n.askAlone(ctx, op, card, d)
-				return err
-			})
-		})
 	}
 	op, err := n.newSubscribe(ctx, who, id, subscribeFor, note)
 	if err != nil {
 		return err
 	}
 	return n.withCards(ctx, who, func(card *identity.Card) error { return n.askAll(ctx, who, w, op, card) })
+}
+
+// endAt ends a subscription at all devices of a person.
+func (n *Node) endAt(ctx context.Context, who identity.Address, id SubscriptID) error {
+	op, err := n.newSubscribe(ctx, who, id, 0, "")
+	if err != nil {
+		return err
+	}
+	return n.withCards(ctx, who, func(card *identity.Card) error {
+		return n.each(card, n.publishers(card), func(d identity.DeviceCard) error {
+			_, err := n.askAlone(ctx, op, card, d)
+			return err
+		})
+	})
 }
 
 // newSubscribe signs one subscribe, the same for all devices of a person.

@@ -114,3 +114,32 @@ func TestSilentDeviceHoldsNobodyUp(t *testing.T) {
 		}
 	})
 }
+
+// TestAddedOnBothDevices: a contact added on two devices that were apart is watched
+// by one subscription afterwards.
+func TestAddedOnBothDevices(t *testing.T) {
+	bubble(t, func(t *testing.T, w *nodetest.World, alice, bob *nodetest.Person) {
+		phone := alice.Link("phone", identity.Permit{Scopes: nodetest.Everything})
+		defer func() { phone.End() }()
+		bob.Shows(time.Minute, alice, 2)
+		carol := nodetest.NewPerson(t, memory{w}, "carol")
+		defer carol.End()
+		w.Cut("alice", "phone")
+		w.Cut("carol", "phone")
+		alice.Adds(carol)
+		carol.Approves(alice)
+		alice.Sees(time.Minute, carol, node.Open, node.Live)
+		phone.Adds(carol)
+		time.Sleep(10 * time.Second)
+		w.Heal("alice", "phone")
+		w.Heal("carol", "phone")
+		for _, p := range []*nodetest.Person{alice, phone} {
+			p.Sees(15*time.Minute, carol, node.Open, node.Live)
+		}
+		time.Sleep(3 * time.Hour)
+		for _, p := range []*nodetest.Person{alice, phone} {
+			p.Sees(0, carol, node.Open, node.Live)
+		}
+		carol.Shows(0, alice, 2)
+	})
+}

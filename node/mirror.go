@@ -323,6 +323,9 @@ func (n *Node) takeWatch(rep context.Context, it item, now time.Time) error {
 		w = newWatching(row)
 		n.watches[who] = w
 	}
+	if w.ID != row.ID && w.State != Terminated {
+		w.former = w.ID
+	}
 	if (fresh || w.ID != row.ID) && row.State != Terminated {
 		w.next, w.why = now, whyLooking
 	}

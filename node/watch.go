@@ -35,6 +35,7 @@ type watching struct {
 	why      string   // why nothing is known yet, for people
 	topics   []string // listened to
 	devices  map[identity.DeviceID]*shown
+	former   SubscriptID // a subscription of this device that another device's replaces, to be ended; zero: none
 	asked    map[identity.DeviceID]*asked
 	serials  map[identity.DeviceID]uint64 // of the newest standing of each device in this run
 	left     map[[16]byte]bool            // audiences whose key was replaced in this run
