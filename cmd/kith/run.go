@@ -109,6 +109,11 @@ func (i *instance) open(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	if all := i.node.Devices(); len(all) == 1 && all[0].Name == "" {
+		if err := i.node.RenameDevice(ctx, all[0].ID, machineName()); err != nil {
+			return err
+		}
+	}
 	i.began = i.node.LastEvent()
 	i.server, err = control.New(control.Config{
 		Node: i.node, Net: outlook{i.overlay}, Home: s.home, Version: version(), Log: s.log, Snapshot: i.store.Snapshot,
