@@ -55,7 +55,7 @@ func zoneMember(t *testing.T, now time.Time) (keys *identity.Keys, name string) 
 
 // TestResolveByZone finds a member of a DNS domain whom no DHT knows, at the
 // device that the zone names, over the real TCP and a real DNS server.
-// R3861-3-resolve, R3861-5-next-hop.
+// R3861-3-resolve, R3861-5-next-hop, and by each order of DNS and overlay: R3861-5-local-choice.
 func TestResolveByZone(t *testing.T) {
 	now := time.Now()
 	keys, name := zoneMember(t, now)
