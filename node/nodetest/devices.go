@@ -80,9 +80,9 @@ func (p *Person) JoinBy(code, name string, agree func(digits []string) bool) (*P
 			p.t.Errorf("%s: %v", name, err)
 		}
 	}()
-	ctx, late := context.WithTimeout(ctx, 5*time.Minute)
+	soon, late := context.WithTimeout(ctx, 5*time.Minute)
 	defer late()
-	q.keys, q.card, err = node.Join(ctx, node.JoinConfig{
+	q.keys, q.card, err = node.Join(soon, node.JoinConfig{
 		Network: device, Code: code, Name: name, Dir: q.dir, Log: q.log,
 		Confirm: func(_ context.Context, digits []string) (bool, error) { return agree(digits), nil },
 	})
