@@ -171,7 +171,7 @@ const (
 	WatcherChange                       // ID, state, event or note, unless a timer ended it (timeout, giveup); key: the address
 	WatchChange                         // ID, or removed; key: the address
 	MessageChange                       // written, its status, or read; key: Message.Key
-	DeviceChange                        // all but Seen, Cursor and Acked; key: the device ID
+	DeviceChange                        // all but Seen and Cursor; key: the device ID
 	InviteChange                        // all; key: Invite.Key
 	SettingChange                       // one that SharedSetting names; key: its name
 )
@@ -257,7 +257,6 @@ type Device struct {
 	// This device's own bookkeeping about it, no change to siblings.
 	Seen   time.Time
 	Cursor uint64 // how far its change log has been read here
-	Acked  uint64 // how far it has read the one here
 }
 
 // Invite is an invitation with a token. The token itself is shown once and not kept.

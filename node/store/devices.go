@@ -40,9 +40,9 @@ func (s *Store) PutDevice(ctx context.Context, d node.Device) error {
 		if !changed {
 			did = same
 		}
-		_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO devices ("+deviceFields+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO devices ("+deviceFields+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			octets(d.ID[:]), d.Name, octets(d.Card), int(d.Scopes), d.Account, instant(d.Added), instant(d.Revoked),
-			instant(d.Seen), unsigned(d.Cursor), unsigned(d.Acked))
+			instant(d.Seen), unsigned(d.Cursor))
 		return did, err
 	})
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Store) PutDevice(ctx context.Context, d node.Device) error {
 	return nil
 }
 
-const deviceFields = "id, name, card, scopes, account, added, revoked, seen, cursor, acked"
+const deviceFields = "id, name, card, scopes, account, added, revoked, seen, cursor"
 
 // uniteDevices gives the newer of two rows of a device, d unless it is late,
 // with the earlier revocation of both.
@@ -78,6 +78,6 @@ func (s *Store) Devices(ctx context.Context) ([]node.Device, error) {
 
 func scanDevice(r row) (d node.Device, err error) {
 	err = r.Scan(fixed(d.ID[:]), &d.Name, &d.Card, &d.Scopes, &d.Account, (*instant)(&d.Added), (*instant)(&d.Revoked),
-		(*instant)(&d.Seen), (*unsigned)(&d.Cursor), (*unsigned)(&d.Acked))
+		(*instant)(&d.Seen), (*unsigned)(&d.Cursor))
 	return d, err
 }

@@ -112,7 +112,7 @@ func (s *Store) reseed(ctx context.Context, r Restored) error {
 }
 
 // disown leaves to the other device what it has signed and not delivered:
-// nobody would take it from this one. No sibling has heard of this one yet.
+// nobody would take it from this one.
 func (s *Store) disown(ctx context.Context, r Restored) error {
 	queued, err := s.Queued(ctx)
 	if err != nil {
@@ -129,10 +129,6 @@ func (s *Store) disown(ctx context.Context, r Restored) error {
 	}
 	return s.change(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE messages SET device = ? WHERE status = ? AND device IS NULL", octets(r.From[:]), int(node.Queued))
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "UPDATE devices SET acked = ?", unsigned(0))
 		return err
 	})
 }

@@ -32,8 +32,7 @@ CREATE TABLE devices (
     added   INTEGER,
     revoked INTEGER,
     seen    INTEGER,
-    cursor  BLOB NOT NULL CHECK (length(cursor) = 8),
-    acked   BLOB NOT NULL CHECK (length(acked) = 8)
+    cursor  BLOB NOT NULL CHECK (length(cursor) = 8)
 ) STRICT;
 
 CREATE TABLE invites (

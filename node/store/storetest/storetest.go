@@ -337,7 +337,7 @@ func device(n byte) node.Device {
 	return node.Device{
 		ID: identity.DeviceID{n, 19: n}, Name: fmt.Sprint("phone ", n), Card: []byte{0x30, n},
 		Scopes: identity.ScopeSend | identity.ScopeRead, Account: true, Added: at(int(n)),
-		Seen: at(10), Cursor: 1<<64 - 1, Acked: 7,
+		Seen: at(10), Cursor: 1<<64 - 1,
 	}
 }
 
