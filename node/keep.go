@@ -17,14 +17,30 @@ const (
 	keepWait  = time.Minute     // for one
 )
 
+// The duplicate table is pruned at the start and then daily. Nobody's node takes
+// a message that is older than a sender tries, which is a week, and an hour; its
+// row is kept for longer by far, as clocks are set back at times.
+const (
+	pruneEvery    = 24 * time.Hour
+	duplicatesFor = 30 * 24 * time.Hour
+)
+
 // keepLoop does for contacts who are away what they would do themselves: it has
 // their address records stored again where devices have gone, one contact after
 // another and at times that say nothing about when they left. Who is live does
-// it better.
+// it better. Daily it forgets old rows of the duplicate table.
 func (n *Node) keepLoop(ctx context.Context) {
 	due := make(map[identity.Address]time.Time)
+	var prune time.Time // when it is due; looked at every keepEvery or more often
 	for {
-		who, next := n.keepDue(due, time.Now())
+		now := time.Now()
+		if !now.Before(prune) {
+			if err := n.store.PruneDuplicates(ctx, now.Add(-duplicatesFor)); err != nil && ctx.Err() == nil {
+				n.log.Error("duplicate table not pruned", "err", err)
+			}
+			prune = now.Add(pruneEvery)
+		}
+		who, next := n.keepDue(due, now)
 		if who.IsZero() {
 			if !pause(ctx, next, nil) {
 				return
