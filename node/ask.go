@@ -197,8 +197,14 @@ func (n *Node) takeAnswer(ctx context.Context, who identity.Address, w *watching
 	n.mu.Lock()
 	id := w.ID
 	n.mu.Unlock()
+	second := r.outcome == failure && r.reason == reasonSecond
 	switch {
-	case r.outcome == indeterminant, r.outcome == failure && r.reason == reasonSecond:
+	case second && r.standing != nil && r.standing.id != id:
+		if err := n.goOnWith(ctx, w, r.standing.id); err != nil {
+			return err
+		}
+		return errors.New(r.reason) // asked again with that one
+	case second, r.outcome == indeterminant:
 		return errors.New(r.reason) // an earlier subscription ends, or lapses when nobody renews it
 	case r.outcome == failure:
 		return &RefusedError{Reason: r.reason}
@@ -206,6 +212,21 @@ func (n *Node) takeAnswer(ctx context.Context, who identity.Address, w *watching
 		return errors.New("response without the subscription")
 	}
 	return n.settleWatch(ctx, who, r.by, r.standing, true)
+}
+
+// goOnWith takes the subscription that the owner has at a presentity already.
+func (n *Node) goOnWith(ctx context.Context, w *watching, id SubscriptID) error {
+	n.mu.Lock()
+	row := w.Watch
+	n.mu.Unlock()
+	row.ID = id
+	if err := n.store.PutWatch(ctx, row); err != nil {
+		return fmt.Errorf("keep watch: %w", err)
+	}
+	n.mu.Lock()
+	w.ID = id
+	n.mu.Unlock()
+	return nil
 }
 
 // round is the asking of several devices, as far as it is.

@@ -260,7 +260,7 @@ func TestSubscribeByTheLetter(t *testing.T) {
 			{"contact fetches", carol, 0, one, node.Said{Outcome: "success", Reason: "", State: node.Terminated, Document: true}},
 			{"contact subscribes", carol, time.Hour, one, node.Said{Outcome: "success", State: node.Active, Document: true, Grant: true}},
 			{"renews", carol, time.Hour, one, node.Said{Outcome: "success", State: node.Active, Document: true, Grant: true}},
-			{"a second one", carol, time.Hour, two, node.Said{Outcome: "failure", Reason: "already subscribed with another SubscriptID"}},
+			{"a second one", carol, time.Hour, two, node.Said{Outcome: "failure", Reason: "already subscribed with another SubscriptID", State: node.Active}},
 			{"fetches beside it", carol, 0, two, node.Said{Outcome: "success", State: node.Terminated, Document: true}},
 			{"ends", carol, 0, one, node.Said{Outcome: "success", State: node.Terminated}},
 			{"ends again", carol, 0, one, node.Said{Outcome: "success", State: node.Terminated}},

@@ -45,7 +45,7 @@ func (n *Node) answerSubscribe(ctx context.Context, o *identity.Opened, now time
 	case s.duration == 0:
 		return n.answerFetch(trans, s, is)
 	case row != nil && row.State == Active && now.Before(row.Expires) && !known:
-		return fail(trans, reasonSecond), nil
+		return n.second(ctx, trans, *row, now)
 	}
 	if err := n.learnCard(ctx, s.card); err != nil {
 		return nil, err
@@ -64,6 +64,19 @@ func (n *Node) answerSubscribe(ctx context.Context, o *identity.Opened, now time
 		return n.inVain(why, s, func() (*response, error) { return n.keepRequest(ctx, s, row, now) })
 	}
 	return fail(trans, reasonPolicy), nil
+}
+
+// second turns down one subscription of a watcher beside another (RFC 3859 section
+// 3.4.1), and names that other one: a watcher that has lost its store, or has
+// added the presentity on two devices at once, goes on with it.
+func (n *Node) second(ctx context.Context, trans string, row Watcher, now time.Time) (*response, error) {
+	serial, err := n.store.Count(ctx, countSerial, uint64(now.UnixMilli()))
+	if err != nil {
+		return nil, fmt.Errorf("count standing: %w", err)
+	}
+	r := fail(trans, reasonSecond)
+	r.standing = &standing{id: row.ID, state: row.State, serial: serial, duration: row.Expires.Sub(now), reason: row.Event}
+	return r, nil
 }
 
 // watcher returns a copy of a row of the table of watchers, or nil.
