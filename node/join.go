@@ -14,7 +14,7 @@ import (
 
 // How a new device goes about it.
 const (
-	joinPoll  = time.Second // between two asks whether the other side agreed
+	joinPoll  = time.Second // between two asks whether the other side agreed; so much more before each try
 	joinTries = 5           // of one step, if there is no answer
 )
 
@@ -122,7 +122,7 @@ func (j *joining) find(ctx context.Context) error {
 		if try == joinTries {
 			return fmt.Errorf("look up %s: %w", l.Address.Short(), err)
 		}
-		if !pause(ctx, time.Now().Add(retryDelay(try)), nil) {
+		if !pause(ctx, time.Now().Add(time.Duration(try)*joinPoll), nil) {
 			return ctx.Err()
 		}
 	}
@@ -199,7 +199,7 @@ func (j *joining) step(ctx context.Context, step int, body []byte) (*linked, err
 			return answer, err
 		}
 		j.cfg.Log.Debug("no answer", "step", step, "err", err)
-		if !pause(ctx, time.Now().Add(retryDelay(try)), nil) {
+		if !pause(ctx, time.Now().Add(time.Duration(try)*joinPoll), nil) {
 			return nil, ctx.Err()
 		}
 	}

@@ -365,7 +365,10 @@ func (n *Node) takeDevice(rep, own context.Context, it item) error {
 	moved := false
 	err = n.keepDevice(rep, id, func(row *Device) {
 		moved = !bytes.Equal(row.Card, d.Card)
-		row.Name, row.Card, row.Scopes, row.Account, row.Added = d.Name, d.Card, d.Scopes, d.Account, d.Added
+		if d.Name != "" { // a new device does not know yet what it was called
+			row.Name = d.Name
+		}
+		row.Card, row.Scopes, row.Account, row.Added = d.Card, d.Scopes, d.Account, d.Added
 	})
 	if err != nil {
 		return err
@@ -381,14 +384,15 @@ func (n *Node) takeDevice(rep, own context.Context, it item) error {
 // All else about itself it knows best.
 func (n *Node) takeOwnName(ctx context.Context, it item, name string) error {
 	c, found, err := n.store.ChangeOf(ctx, DeviceChange, it.key)
-	if err != nil || found && c.Stamp.After(it.stamp) {
+	if err != nil {
 		return err
 	}
 	n.mu.Lock()
 	row := n.own.rows[n.Device()]
 	same := row != nil && (row.Name == name || name == "")
+	nameless := row == nil || row.Name == "" // as it is since it was linked
 	n.mu.Unlock()
-	if same {
+	if same || found && c.Stamp.After(it.stamp) && !nameless {
 		return nil
 	}
 	return n.keepDevice(ctx, n.Device(), func(d *Device) { d.Name = name })

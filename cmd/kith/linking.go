@@ -262,7 +262,7 @@ func (a *app) join(ctx context.Context, code string, f joinFlags) error {
 	case errors.Is(err, node.ErrLinkRefused):
 		return errors.Join(fail("the link was refused", "`kith link` on the other device offers another"), h.abandon())
 	}
-	return errors.Join(err, h.abandon())
+	return errors.Join(fail(err.Error(), "is `kith link` still waiting on the other device? its code is good for ten minutes and for one device"), h.abandon())
 }
 
 // joinThrough links over a network, and keeps what came of it in a home.
