@@ -99,6 +99,8 @@ func happened(s style, e control.Event) string {
 		return ""
 	case e.Kind == "revoked":
 		return at + s.red("! this device was revoked: it shows nothing and sends nothing any more")
+	case e.Kind == "card-end":
+		return at + s.yellow("! none of your devices that administer was on for two days: strangers do not find you until one is")
 	case e.Kind == "copy" && e.Message != nil:
 		return at + "  " + s.dim("to "+clean(e.Message.Name)+"  "+shorten(clean(e.Message.Text), 48)+"  (sent from another device of yours)")
 	case e.Link != nil:

@@ -161,7 +161,7 @@ type Network struct {
 type Event struct {
 	ID      uint64     `json:"id"`
 	Time    time.Time  `json:"time"`
-	Kind    string     `json:"kind" enum:"presence,watch,message,verdict,request,watcher,invite,key,announce,copy,read,contact,status,link,revoked" doc:"presence: what a contact shows; watch: our subscription; message: one came; verdict: one of ours was settled; request: somebody asks to watch us; watcher: the state of one who does; announce: our address record was stored on acks devices; invite: somebody came with an invitation; key: a contact goes by another key, or one was accepted; of my other devices: copy, a message sent there; read, one read there; contact, one changed there; status, set there; link: a new device; revoked: this device was"`
+	Kind    string     `json:"kind" enum:"presence,watch,message,verdict,request,watcher,invite,key,announce,copy,read,contact,status,link,revoked,card-end" doc:"presence: what a contact shows; watch: our subscription; message: one came; verdict: one of ours was settled; request: somebody asks to watch us; watcher: the state of one who does; announce: our address record was stored on acks devices; invite: somebody came with an invitation; key: a contact goes by another key, or one was accepted; of my other devices: copy, a message sent there; read, one read there; contact, one changed there; status, set there; link: a new device; revoked: this device was; card-end: no administering device was on for two days, strangers find us no longer"`
 	Contact *Contact   `json:"contact,omitempty"`
 	Message *Message   `json:"message,omitempty"`
 	Request *Request   `json:"request,omitempty"`
