@@ -29,8 +29,10 @@ var update = flag.Bool("update", false, "write doc/spec/openapi.json anew")
 // outlook is the network of a test: nothing to see.
 type outlook struct{ node *node.Node }
 
-func (outlook) Status() Network                    { return Network{Peer: "p", Listen: []string{"/memory"}} }
-func (outlook) Put(_ context.Context, records []identity.Record) (int, error) { return len(records), nil }
+func (outlook) Status() Network { return Network{Peer: "p", Listen: []string{"/memory"}} }
+func (outlook) Put(_ context.Context, records []identity.Record) (int, error) {
+	return len(records), nil
+}
 
 func (outlook) Describe(r identity.Reach) []string { return []string{string(r)} }
 
