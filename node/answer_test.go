@@ -139,6 +139,12 @@ func outsiderOf(t *testing.T, k *identity.Keys, card identity.SignedCard) *outsi
 // secondDevice makes a further device of a person, without the account key.
 func secondDevice(t *testing.T, k *identity.Keys) *identity.Keys {
 	t.Helper()
+	return deviceFor(t, k, identity.Permit{Scopes: nodetest.Everything})
+}
+
+// deviceFor makes a further device of a person, with what it is permitted.
+func deviceFor(t *testing.T, k *identity.Keys, permit identity.Permit) *identity.Keys {
+	t.Helper()
 	p, err := identity.NewPending()
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +153,7 @@ func secondDevice(t *testing.T, k *identity.Keys) *identity.Keys {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grant, _, err := k.Certify(request, identity.Permit{Scopes: identity.ScopePublish | identity.ScopeSend | identity.ScopeRead}, time.Now())
+	grant, _, err := k.Certify(request, permit, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,9 +52,14 @@ func FillContacts(n *Node, who func(i int) identity.Address, count int) {
 // ResponseEntity answers a request: with success and, given an id, the standing
 // of a subscription.
 func ResponseEntity(trans string, digest [32]byte, id *SubscriptID, state State, serial uint64) identity.Entity {
+	return ResponseLasting(trans, digest, id, state, serial, time.Hour)
+}
+
+// ResponseLasting is ResponseEntity for another time than an hour.
+func ResponseLasting(trans string, digest [32]byte, id *SubscriptID, state State, serial uint64, d time.Duration) identity.Entity {
 	r := response{trans: trans, digest: digest}
 	if id != nil {
-		r.standing = &standing{id: *id, state: state, serial: serial, duration: time.Hour}
+		r.standing = &standing{id: *id, state: state, serial: serial, duration: d}
 	}
 	body, err := r.marshal()
 	if err != nil {
@@ -89,6 +94,11 @@ func DocumentEntity(who identity.Address, device identity.DeviceID, epoch identi
 	if err != nil {
 		panic(err)
 	}
+	return PresenceEntity(xml, epoch, v)
+}
+
+// PresenceEntity is any presence document for an audience.
+func PresenceEntity(xml []byte, epoch identity.Epoch, v Version) identity.Entity {
 	return identity.Entity{Type: typePresence, Fields: publicationFields(&audience{epoch: epoch, version: v, length: time.Minute}), Body: xml}
 }
 

@@ -1,8 +1,10 @@
 package node_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +19,8 @@ type liar struct {
 	*outsider
 	subscript node.SubscriptID
 	answer    func(o *identity.Opened, request identity.Sealed) (by *identity.Keys, e identity.Entity)
+	lasts     time.Duration // of the subscriptions it grants; 0 means an hour, less means nothing
+	asked     atomic.Int64  // how often it was subscribed to
 }
 
 func (*liar) Admit(string, string) bool                                   { return true }
@@ -30,7 +34,9 @@ func (l *liar) Answer(_ context.Context, _, _ string, request identity.Sealed) (
 	}
 	if trans, id, err := node.ReadSubscribe(o.Entity.Body); err == nil {
 		l.subscript = id
-		return l.seal(l.keys, node.ResponseEntity(trans, request.Digest(), &id, node.Active, 5), o)
+		l.asked.Add(1)
+		lasts := max(cmp.Or(l.lasts, time.Hour), 0)
+		return l.seal(l.keys, node.ResponseLasting(trans, request.Digest(), &id, node.Active, 5, lasts), o)
 	}
 	by, e := l.answer(o, request)
 	if by == nil {
@@ -148,5 +154,37 @@ func TestOldNotifiesAreIgnored(t *testing.T) {
 		if said, _ := l.asks(alice, node.Presence, node.NotifyEntity(node.SubscriptID{9}, node.Terminated, 99)); said.Outcome != "failure" {
 			t.Errorf("notify of another subscription: got %+v", said)
 		}
+	})
+}
+
+// TestSubscriptionsThatLastNoTime: a presentity that grants them, or that only repeats
+// an old answer when one has run out, is not asked all the time.
+func TestSubscriptionsThatLastNoTime(t *testing.T) {
+	for name, lasts := range map[string]time.Duration{"no time": -1, "a second": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *nodetest.World, alice, _ *nodetest.Person) {
+				l := &liar{outsider: newOutsider(t, "liar"), lasts: lasts}
+				l.joins(t, w, alice)
+				time.Sleep(2 * time.Minute)
+				if n := l.asked.Load(); n < 20 || n > 80 {
+					t.Errorf("asked %d times in 2 minutes", n)
+				}
+			})
+		})
+	}
+	t.Run("an old answer", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *nodetest.World, alice, _ *nodetest.Person) {
+			l := &liar{outsider: newOutsider(t, "liar")}
+			l.joins(t, w, alice)
+			if _, err := l.asks(alice, node.Presence, node.NotifyEntity(l.subscript, node.Active, 6)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Hour) // the answers have serial 5
+			before := l.asked.Load()
+			time.Sleep(time.Hour)
+			if n := l.asked.Load() - before; n < 2 || n > 20 {
+				t.Errorf("asked %d times in an hour", n)
+			}
+		})
 	})
 }

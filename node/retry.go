@@ -23,7 +23,8 @@ func retryDelay(failures int) time.Duration {
 	return jitter(d)
 }
 
-// jitter returns d, a fifth more or less.
+// jitter returns d, a fifth more or less; of a moment that is past, nothing.
 func jitter(d time.Duration) time.Duration {
+	d = max(d, 0)
 	return d*4/5 + rand.N(d*2/5+1)
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -198,7 +199,11 @@ func (n *Node) settleWatch(ctx context.Context, who identity.Address, by identit
 	n.mu.Lock()
 	w := n.watches[who]
 	if w == nil || w.ID != st.id || w.overtaken(by, st, answered) {
+		lapsed := w != nil && w.State == Active && !now.Before(w.Expires)
 		n.mu.Unlock()
+		if answered && lapsed {
+			return errors.New("an answer older than what was said before")
+		}
 		return nil
 	}
 	err := w.behind(st, answered, now)
@@ -212,7 +217,7 @@ func (n *Node) settleWatch(ctx context.Context, who identity.Address, by identit
 	}
 	before := row.State
 	row.State, row.Serial, row.Confirmed = st.state, max(row.Serial, st.serial), now
-	row.Expires, row.Reason = now.Add(st.duration), ""
+	row.Expires, row.Reason = now.Add(st.length()), ""
 	switch {
 	case st.state == Terminated:
 		row.Reason = st.reason
@@ -255,6 +260,15 @@ func (n *Node) settleWatch(ctx context.Context, who identity.Address, by identit
 	return err
 }
 
+// length is for how long a subscription stands. An active one is asked for again
+// when half of that has run, so what a presentity says is held to what ours would.
+func (st *standing) length() time.Duration {
+	if st.state != Active {
+		return st.duration
+	}
+	return min(max(st.duration, 2*firstDelay), longestSubscription)
+}
+
 // answerNotify takes what a presentity tells us of our subscription unasked
 // (RFC 3859 section 3.4.2; the response is ours, the RFC has none).
 func (n *Node) answerNotify(ctx context.Context, o *identity.Opened, now time.Time) (*response, error) {
@@ -270,7 +284,7 @@ func (n *Node) answerNotify(ctx context.Context, o *identity.Opened, now time.Ti
 	w := n.watches[o.From]
 	ours := w != nil && w.ID == m.standing.id
 	if ours && m.standing.state == Active {
-		w.failures, w.why, w.next = 0, "", now.Add(jitter(m.standing.duration/2))
+		w.failures, w.why, w.next = 0, "", now.Add(jitter(m.standing.length()/2))
 	}
 	n.mu.Unlock()
 	if !ours {
