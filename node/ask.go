@@ -216,6 +216,10 @@ func (n *Node) takeAnswer(ctx context.Context, who identity.Address, w *watching
 
 // goOnWith takes the subscription that the owner has at a presentity already.
 func (n *Node) goOnWith(ctx context.Context, w *watching, id SubscriptID) error {
+	if err := n.watchTurn.take(ctx); err != nil {
+		return err
+	}
+	defer n.watchTurn.give()
 	n.mu.Lock()
 	row := w.Watch
 	n.mu.Unlock()

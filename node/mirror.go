@@ -288,6 +288,10 @@ func (n *Node) takeWatch(rep context.Context, it item, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if err := n.watchTurn.take(rep); err != nil {
+		return err
+	}
+	defer n.watchTurn.give()
 	if it.deleted {
 		if err := n.store.RemoveWatch(rep, who); err != nil {
 			return err

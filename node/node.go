@@ -66,6 +66,7 @@ type Node struct {
 	workers sync.WaitGroup // started by Run's loops; waited for by Run
 
 	contactTurn turn // whoever changes a contact has it
+	watchTurn   turn // whoever changes a watch has it, and no other turn beside it
 
 	wakeAnnounce, wakePublish, wakeNotify, wakeWatch, wakeSend, wakeSync chan struct{} // size 1
 
@@ -129,7 +130,7 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 		epochs: make(map[string]identity.Address), outbox: make(map[identity.Address]*outgoing),
 		owners: make(map[identity.DeviceID]identity.Address), domains: make(map[string]ed25519.PublicKey),
 		refreshed: make(map[identity.Address]time.Time), rechecked: make(map[identity.Address]time.Time),
-		logged: make(map[string]bool), contactTurn: make(turn, 1),
+		logged: make(map[string]bool), contactTurn: make(turn, 1), watchTurn: make(turn, 1),
 		deferred: make(map[identity.Address]identity.Invitation), own: newRoster(),
 		told: make(map[identity.DeviceID]identity.Reach), met: make(map[identity.DeviceID][32]byte),
 	}

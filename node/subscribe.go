@@ -85,6 +85,10 @@ func (n *Node) learnEpoch(w *watching) {
 
 // watch starts, or starts again, to watch a person.
 func (n *Node) watch(ctx context.Context, who identity.Address, note string) error {
+	if err := n.watchTurn.take(ctx); err != nil {
+		return err
+	}
+	defer n.watchTurn.give()
 	n.mu.Lock()
 	w := n.watches[who]
 	fresh := w == nil
@@ -196,53 +200,20 @@ func (n *Node) watchDue(ctx context.Context, now time.Time) (next time.Time, tur
 // asked just now. An error says that this device is to be asked again.
 func (n *Node) settleWatch(ctx context.Context, who identity.Address, by identity.DeviceID, st *standing, answered bool) error {
 	now := time.Now()
-	n.mu.Lock()
-	w := n.watches[who]
-	if w == nil || w.ID != st.id || w.overtaken(by, st, answered) {
-		lapsed := w != nil && w.State == Active && !now.Before(w.Expires)
-		n.mu.Unlock()
-		if answered && lapsed {
-			return errors.New("an answer older than what was said before")
-		}
-		return nil
-	}
-	err := w.behind(st, answered, now)
-	if err == nil || answered {
-		w.serials[by] = st.serial
-	}
-	row := w.Watch
-	n.mu.Unlock()
-	if err != nil {
+	before, v, err := n.settleRow(ctx, who, by, st, answered, now)
+	if err != nil || v == nil {
 		return err
 	}
-	before := row.State
-	row.State, row.Serial, row.Confirmed = st.state, max(row.Serial, st.serial), now
-	row.Expires, row.Reason = now.Add(st.length()), ""
-	switch {
-	case st.state == Terminated:
-		row.Reason = st.reason
-	case st.state == Pending && strings.HasPrefix(st.reason, inviteReason):
-		row.Reason = st.reason
-	case st.grant != nil:
-		row.Epoch = st.grant.epoch
+	if st.state == Active && st.grant != nil {
 		n.keepApproval(ctx, who, st.grant)
 	}
-	if err := n.store.PutWatch(ctx, row); err != nil {
-		return fmt.Errorf("keep watch: %w", err)
-	}
-	n.mu.Lock()
-	n.changeEpoch(w, row.Epoch, now)
-	w.Watch = row
-	n.learnEpoch(w)
-	v := n.viewOf(who, now)
-	n.mu.Unlock()
 	if !st.card.IsZero() && st.card.Card().Address == who {
 		if err := n.learnCard(ctx, st.card); err != nil {
 			return err
 		}
 	}
-	if before != row.State {
-		n.tell(Event{Kind: SawWatch, View: &v})
+	if before != st.state {
+		n.tell(Event{Kind: SawWatch, View: v})
 	}
 	n.viewChanged(who, now) // a device may be gone from the card
 	wake(n.wakeWatch)
@@ -258,6 +229,56 @@ func (n *Node) settleWatch(ctx context.Context, who identity.Address, by identit
 	}
 	_, err = n.takeDocument(ctx, who, o, st.grant, now)
 	return err
+}
+
+// settleRow is the part of settleWatch that changes the row, one at a time: what
+// two devices say at once must not undo each other. It returns the state before
+// and the view after, no view if the standing was overtaken.
+func (n *Node) settleRow(ctx context.Context, who identity.Address, by identity.DeviceID, st *standing, answered bool, now time.Time) (before State, after *View, err error) {
+	if err := n.watchTurn.take(ctx); err != nil {
+		return 0, nil, err
+	}
+	defer n.watchTurn.give()
+	n.mu.Lock()
+	w := n.watches[who]
+	if w == nil || w.ID != st.id || w.overtaken(by, st, answered) {
+		lapsed := w != nil && w.State == Active && !now.Before(w.Expires)
+		n.mu.Unlock()
+		if answered && lapsed {
+			return 0, nil, errors.New("an answer older than what was said before")
+		}
+		return 0, nil, nil
+	}
+	err = w.behind(st, answered, now)
+	if err == nil || answered {
+		w.serials[by] = st.serial
+	}
+	row := w.Watch
+	n.mu.Unlock()
+	if err != nil {
+		return 0, nil, err
+	}
+	before = row.State
+	row.State, row.Serial, row.Confirmed = st.state, max(row.Serial, st.serial), now
+	row.Expires, row.Reason = now.Add(st.length()), ""
+	switch {
+	case st.state == Terminated:
+		row.Reason = st.reason
+	case st.state == Pending && strings.HasPrefix(st.reason, inviteReason):
+		row.Reason = st.reason
+	case st.grant != nil:
+		row.Epoch = st.grant.epoch
+	}
+	if err := n.store.PutWatch(ctx, row); err != nil {
+		return 0, nil, fmt.Errorf("keep watch: %w", err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.changeEpoch(w, row.Epoch, now)
+	w.Watch = row
+	n.learnEpoch(w)
+	v := n.viewOf(who, now)
+	return before, &v, nil
 }
 
 // length is for how long a subscription stands. An active one is asked for again
@@ -300,6 +321,10 @@ func (n *Node) answerNotify(ctx context.Context, o *identity.Opened, now time.Ti
 // unwatch ends our subscription to a person: here at once, there if they can
 // be told soon; else it lapses.
 func (n *Node) unwatch(ctx context.Context, who identity.Address) error {
+	if err := n.watchTurn.take(ctx); err != nil {
+		return err
+	}
+	defer n.watchTurn.give()
 	n.mu.Lock()
 	w := n.watches[who]
 	if w == nil || w.State == Terminated {

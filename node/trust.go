@@ -279,7 +279,13 @@ func (n *Node) restartWatch(ctx context.Context, who identity.Address) error {
 // watchAfresh forgets what a watch brought under another key. The ID stays: what
 // was under way may have taken it to the new one.
 func (n *Node) watchAfresh(ctx context.Context, who identity.Address, w *watching) error {
+	if err := n.watchTurn.take(ctx); err != nil {
+		return err
+	}
+	defer n.watchTurn.give()
+	n.mu.Lock()
 	row := Watch{Person: who, ID: w.ID, State: Pending}
+	n.mu.Unlock()
 	if err := n.store.PutWatch(ctx, row); err != nil {
 		return fmt.Errorf("keep watch: %w", err)
 	}
