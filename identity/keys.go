@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"slices"
 	"sync"
 	"time"
@@ -296,9 +297,10 @@ func (k *Keys) Open(s Sealed, known Known, now time.Time) (*Opened, error) {
 	if s.IsZero() {
 		return nil, errors.New("open: nothing sealed")
 	}
-	k.mu.Lock()
-	ring := slices.Clone(k.sealing)
-	k.mu.Unlock()
+	ring, err := k.openers()
+	if err != nil {
+		return nil, fmt.Errorf("open: %w", err)
+	}
 	for _, leaf := range ring {
 		content, typ, err := s.parsed.Open(leaf.certificate, leaf.key)
 		if errors.Is(err, cms.ErrNotRecipient) {
@@ -310,4 +312,25 @@ func (k *Keys) Open(s Sealed, known Known, now time.Time) (*Opened, error) {
 		return verifyContent(content, typ, known, now)
 	}
 	return nil, ErrNotForMe
+}
+
+// openers lists the sealing keys that open what is sealed to this device. The one that waits for its certificate is among them: who certifies it may
+// seal to it before the certificate has arrived, even what brings it.
+func (k *Keys) openers() ([]sealingLeaf, error) {
+	k.mu.Lock()
+	ring, next := slices.Clone(k.sealing), k.next
+	k.mu.Unlock()
+	if next == nil {
+		return ring, nil
+	}
+	id, err := publicKeyID(&next.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	private, err := next.ECDH()
+	if err != nil {
+		return nil, err
+	}
+	names := &x509.Certificate{SubjectKeyId: id[:], PublicKey: &next.PublicKey, SerialNumber: new(big.Int)} // all that a recipient is found by
+	return append(ring, sealingLeaf{private, names}), nil
 }

@@ -281,57 +281,6 @@ func TestDeviceRequestAltered(t *testing.T) {
 	}
 }
 
-// TestRenewalByAnother: a device without the account key gets new certificates from one that has it, across a restart at any point, and old sealing keys go.
-func TestRenewalByAnother(t *testing.T) {
-	first := mustNew(t, "alice")
-	second, d := linked(t, first, Permit{Scopes: ScopePublish | ScopeRead, Tuples: []string{"door"}})
-	dir := filepath.Dir(second.dir)
-	if _, due, err := second.Renewal(testTime); due || err != nil {
-		t.Fatalf("renewal due at once: %v", err)
-	}
-	now := testTime.Add(sealingPeriod)
-	if changed, err := second.Rotate(now); changed || err != nil {
-		t.Fatalf("rotated without the account key: %v, %v", changed, err)
-	}
-	request, due, err := second.Renewal(now)
-	if !due || err != nil {
-		t.Fatalf("renewal not due: %v", err)
-	}
-	reopened, err := Open(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	grant, renewed, err := first.Certify(request, Permit{Renews: &d}, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if renewed.ID != d.ID || renewed.Scopes() != d.Scopes() || !renewed.Signing.NotBefore.Equal(d.Signing.NotBefore) {
-		t.Error("renewal changes the device")
-	}
-	if tuples, err := leafTuples(renewed.Signing); err != nil || len(tuples) != 1 {
-		t.Errorf("renewal drops the limit to tuples: %v", err)
-	}
-	if err := reopened.Renew(grant, now); err != nil {
-		t.Fatal(err)
-	}
-	if err := reopened.Renew(grant, now); err == nil {
-		t.Error("the same grant twice")
-	}
-	if again, err := Open(dir, nil); err != nil || !again.sealing[0].certificate.Equal(renewed.Sealing) || again.next != nil || len(again.sealing) != 2 {
-		t.Fatalf("after renewal: %v", err)
-	}
-	now = now.Add(sealingGrace)
-	if _, err := reopened.Rotate(now); err != nil {
-		t.Fatal(err)
-	}
-	if again, err := Open(dir, nil); err != nil || len(again.sealing) != 1 || again.next == nil {
-		t.Errorf("old sealing key kept: %v", err)
-	}
-	if _, _, err := first.Certify(request, Permit{Renews: &DeviceCard{Signing: first.signing.certificate}}, now); err == nil {
-		t.Error("renewal of another device's certificate")
-	}
-}
-
 func TestDeviceCardBytes(t *testing.T) {
 	d := mustNew(t, "alice").DeviceCard(Reach("here"))
 	der, err := d.Bytes()
