@@ -207,6 +207,12 @@ func (n *Node) Remove(ctx context.Context, who identity.Address) error {
 	if err := n.forgetContact(ctx, who); err != nil {
 		return err
 	}
+	if w := n.watcher(who); w != nil && w.State == Terminated && !w.decided() {
+		// They stopped watching before: without a decision about them, a token
+		// that they still have would let them in again.
+		w.Event, w.Since = "deactivated", time.Now()
+		return n.keepWatcher(ctx, *w, "")
+	}
 	return n.endWatcher(ctx, who, "deactivated")
 }
 
