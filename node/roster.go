@@ -223,8 +223,20 @@ func (n *Node) takeOwnCard(ctx context.Context, card identity.SignedCard) error 
 	if c == nil || c.Address != n.Address() {
 		return errors.New("card of somebody else")
 	}
+	gone := false
 	for _, id := range c.Revoked {
+		n.mu.Lock()
+		row := n.own.rows[id]
+		gone = gone || n.own.ready && row != nil && row.Revoked.IsZero()
+		n.mu.Unlock()
 		if err := n.noteRevoked(ctx, id, c.Issued); err != nil {
+			return err
+		}
+	}
+	if gone && !n.Revoked() {
+		// What it gave for the key of the audience may be here, and newer than the
+		// one that was made when it was revoked.
+		if err := n.newEpoch(ctx); err != nil {
 			return err
 		}
 	}

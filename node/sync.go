@@ -385,6 +385,7 @@ func (n *Node) exchangeSync(ctx context.Context, id identity.DeviceID, to identi
 	if answer.digest != sealed.Digest() {
 		return nil, errors.New("answer to another request")
 	}
+	answer.limit(time.Now())
 	return answer, nil
 }
 

@@ -25,6 +25,8 @@ const (
 	maxItems = 256
 	maxKey   = 2048 // octets of an item's key
 	maxStamp = 1 << 45
+
+	maxStampAhead = 24 * time.Hour // of this clock
 )
 
 var (
@@ -133,6 +135,17 @@ func parseSynced(der []byte) (*synced, error) {
 		s.items = append(s.items, it)
 	}
 	return &s, nil
+}
+
+// limit takes the last word of all time from a clock that runs far ahead: what is
+// changed here later could have no later stamp.
+func (s *synced) limit(now time.Time) {
+	most := now.Add(maxStampAhead).Truncate(time.Millisecond)
+	for i := range s.items {
+		if s.items[i].stamp.After(most) {
+			s.items[i].stamp = most
+		}
+	}
 }
 
 func readItem(in *cryptobyte.String, it *item) bool {
