@@ -178,18 +178,30 @@ func (s *Server) deviceOf(d node.OwnDevice) Device {
 	return w
 }
 
-// device finds one of the owner's devices by its name, its id or the beginning of
-// either.
+// device finds one of the owner's devices by its id, its name, or the beginning of
+// either. Names are what devices say: one that is also another's, or the beginning
+// of its id, decides nothing.
 func (s *Server) device(which string) (node.OwnDevice, error) {
-	var found []node.OwnDevice
-	for _, d := range s.cfg.Node.Devices() {
-		if strings.EqualFold(d.Name, which) || d.ID.String() == strings.ToLower(which) {
-			found = []node.OwnDevice{d}
-			break
+	return findDevice(s.cfg.Node.Devices(), which)
+}
+
+func findDevice(all []node.OwnDevice, which string) (node.OwnDevice, error) {
+	which = strings.ToLower(which)
+	var whole, begun []node.OwnDevice
+	for _, d := range all {
+		id, name := d.ID.String(), strings.ToLower(d.Name)
+		switch {
+		case id == which:
+			return d, nil
+		case name == which && which != "", len(which) >= 4 && strings.HasPrefix(id, which):
+			whole = append(whole, d)
+		case which != "" && strings.HasPrefix(name, which):
+			begun = append(begun, d)
 		}
-		if len(which) >= 4 && strings.HasPrefix(d.ID.String(), strings.ToLower(which)) || which != "" && strings.HasPrefix(strings.ToLower(d.Name), strings.ToLower(which)) {
-			found = append(found, d)
-		}
+	}
+	found := whole
+	if len(found) == 0 {
+		found = begun
 	}
 	switch len(found) {
 	case 0:
@@ -197,5 +209,7 @@ func (s *Server) device(which string) (node.OwnDevice, error) {
 	case 1:
 		return found[0], nil
 	}
-	return node.OwnDevice{}, newProblem(http.StatusConflict, CodeAmbiguous, fmt.Sprintf("%q could be %s or %s", which, found[0].Name, found[1].Name), "write more of the id: `kith devices`")
+	return node.OwnDevice{}, newProblem(http.StatusConflict, CodeAmbiguous,
+		fmt.Sprintf("%q could be %s %s or %s %s", which, found[0].Name, found[0].ID.Short(), found[1].Name, found[1].ID.Short()),
+		"write more of the id: `kith devices`")
 }
