@@ -283,11 +283,9 @@ func (b *Backup) readChain(data []byte) error {
 		return errors.New("not the certificate of the account key")
 	}
 	at := slices.MaxFunc(b.chain, func(x, y *x509.Certificate) int { return x.NotBefore.Compare(y.NotBefore) }).NotBefore
-	domainKey, ok := b.Address.DomainKey()
-	if !ok { // one's own backup is believed about the key of a DNS domain; others ask its zone
-		if domainKey, ok = b.chain[len(b.chain)-1].PublicKey.(ed25519.PublicKey); !ok {
-			return errors.New("domain key is not Ed25519")
-		}
+	domainKey, err := claimedDomainKey(b.Address, b.chain)
+	if err != nil {
+		return err
 	}
 	return checkAuthorities(b.chain, b.Address, domainKey, at)
 }

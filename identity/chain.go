@@ -38,6 +38,18 @@ func (u leafUse) String() string {
 	return "signing"
 }
 
+// claimedDomainKey gives the key of the domain of an address, as far as one's own certificates need it: the one that an overlay domain names; of a DNS
+// domain the one that the chain, which comes from the person themselves, ends with. Others ask its zone.
+func claimedDomainKey(a Address, chain []*x509.Certificate) (ed25519.PublicKey, error) {
+	if key, ok := a.DomainKey(); ok {
+		return key, nil
+	}
+	if key, ok := chain[len(chain)-1].PublicKey.(ed25519.PublicKey); ok {
+		return key, nil
+	}
+	return nil, errors.New("domain key is not Ed25519")
+}
+
 // checkAuthorities verifies the chain above the devices: the account certificate and, if the account key is not the key of the domain of the address,
 // the domain certificate. It is with checkLeaf the only place where kith decides that a certificate speaks for an address.
 func checkAuthorities(chain []*x509.Certificate, a Address, domainKey ed25519.PublicKey, at time.Time) error {

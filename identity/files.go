@@ -249,11 +249,9 @@ func (k *Keys) readChain(path string) error {
 	if above := k.chain[len(k.chain)-1].NotBefore; above.After(at) {
 		at = above
 	}
-	domainKey, ok := k.address.DomainKey()
-	if !ok { // one's own files are believed about the key of a DNS domain; others ask its zone
-		if domainKey, ok = k.chain[len(k.chain)-1].PublicKey.(ed25519.PublicKey); !ok {
-			return errors.New("domain key is not Ed25519")
-		}
+	domainKey, err := claimedDomainKey(k.address, k.chain)
+	if err != nil {
+		return err
 	}
 	return checkAuthorities(k.chain, k.address, domainKey, at)
 }

@@ -273,12 +273,9 @@ func (p *Pending) Accept(dir string, a Address, grant, pass []byte, now time.Tim
 }
 
 func (p *Pending) adopt(k *Keys, g *deviceGrant, now time.Time) error {
-	domainKey, ok := k.address.DomainKey()
-	if !ok { // the zone is asked by others who need to know; this grant came from the person themselves
-		domainKey, ok = g.chain[len(g.chain)-1].PublicKey.(ed25519.PublicKey)
-		if !ok {
-			return errors.New("domain key is not Ed25519")
-		}
+	domainKey, err := claimedDomainKey(k.address, k.chain)
+	if err != nil {
+		return err
 	}
 	if err := checkAuthorities(k.chain, k.address, domainKey, now); err != nil {
 		return err
