@@ -172,6 +172,9 @@ func (a *app) unlock(s source, f func(pass func() ([]byte, error)) error) error 
 	}
 	if !terminal(a.in) {
 		return f(func() ([]byte, error) {
+			if s.home {
+				return nil, fail("the identity in "+a.home+" is under a passphrase", s.elsewhere())
+			}
 			return nil, fail("a passphrase is needed, and there is no terminal to ask for it", s.elsewhere())
 		})
 	}
