@@ -168,6 +168,7 @@ func WatcherBody(w Watcher) []byte { return must(watcherBody(w)) }
 func WatchBody(w Watch) []byte     { return must(watchBody(w)) }
 func DeviceBody(d Device) []byte   { return must(deviceBody(d)) }
 func MessageBody(m Message) []byte { return must(messageBody(m)) }
+func InviteBody(i Invite) []byte   { return must(inviteBody(i)) }
 
 func must(b []byte, err error) []byte {
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func (n *Node) takeItems(ctx context.Context, by identity.DeviceID, items []item
 		now := time.Now()
 		self := n.Device()
 		c := Change{Kind: it.kind, Key: it.key, Stamp: it.stamp, Deleted: it.deleted}
-		err := n.takeItem(Repeat(ctx, c, bytes.Compare(by[:], self[:]) > 0), ctx, it, now)
+		err := n.takeItem(Repeat(ctx, c, bytes.Compare(by[:], self[:]) > 0), ctx, by, it, now)
 		unread = unread || it.kind == MessageChange
 		switch {
 		case err == nil, errors.Is(err, ErrOldVersion):
@@ -54,7 +55,7 @@ func (n *Node) takeItems(ctx context.Context, by identity.DeviceID, items []item
 
 // takeItem takes one item. Rep repeats the other device's change; a write under
 // own is a change of this device's.
-func (n *Node) takeItem(rep, own context.Context, it item, now time.Time) error {
+func (n *Node) takeItem(rep, own context.Context, by identity.DeviceID, it item, now time.Time) error {
 	switch it.kind {
 	case ContactChange:
 		return n.takeContact(rep, own, it)
@@ -65,9 +66,9 @@ func (n *Node) takeItem(rep, own context.Context, it item, now time.Time) error 
 	case MessageChange:
 		return n.takeMessage(rep, it, now)
 	case DeviceChange:
-		return n.takeDevice(rep, own, it)
+		return n.takeDevice(rep, own, by, it)
 	case InviteChange:
-		return n.takeInvite(rep, it)
+		return n.takeInvite(rep, by, it)
 	case SettingChange:
 		return n.takeSetting(rep, own, it, now)
 	}
@@ -339,84 +340,26 @@ func (n *Node) takeWatch(rep context.Context, it item, now time.Time) error {
 	return nil
 }
 
-// takeDevice takes what another device says of the owner's devices. Who is
-// revoked only cards say: no device without the account key can.
-func (n *Node) takeDevice(rep, own context.Context, it item) error {
-	var id identity.DeviceID
-	raw, err := hex.DecodeString(it.key)
-	d, ok := readDevice(it.body)
-	if err != nil || len(raw) != len(id) || !ok || it.deleted {
-		return badItem("device: %v", errSyntax)
-	}
-	copy(id[:], raw)
-	n.mu.Lock()
-	card := n.card.Card()
-	held := n.own.rows[id]
-	n.mu.Unlock()
-	if id == n.Device() {
-		return n.takeOwnName(own, it, d.Name)
-	}
-	if !certified(d.Card, id, card) {
-		return badItem("device %s: not certified by the owner", id.Short())
-	}
-	c, _, err := n.store.ChangeOf(own, DeviceChange, it.key)
-	if err != nil {
-		return err
-	}
-	if held != nil && c.Stamp.After(it.stamp) {
-		return ErrOldVersion
-	}
-	moved := false
-	err = n.keepDevice(rep, id, func(row *Device) {
-		moved = !bytes.Equal(row.Card, d.Card)
-		if d.Name != "" { // a new device does not know yet what it was called
-			row.Name = d.Name
-		}
-		row.Card, row.Scopes, row.Account, row.Added = d.Card, d.Scopes, d.Account, d.Added
-	})
-	if err != nil {
-		return err
-	}
-	if moved && n.keys.Administers() {
-		wake(n.wakeAnnounce)
-	}
-	wake(n.wakeSync)
-	return nil
-}
-
-// takeOwnName takes the name that the owner gave this device on another one.
-// All else about itself it knows best.
-func (n *Node) takeOwnName(ctx context.Context, it item, name string) error {
-	c, found, err := n.store.ChangeOf(ctx, DeviceChange, it.key)
-	if err != nil {
-		return err
-	}
-	n.mu.Lock()
-	row := n.own.rows[n.Device()]
-	same := row != nil && (row.Name == name || name == "")
-	nameless := row == nil || row.Name == "" // as it is since it was linked
-	n.mu.Unlock()
-	if same || found && c.Stamp.After(it.stamp) && !nameless {
-		return nil
-	}
-	return n.keepDevice(ctx, n.Device(), func(d *Device) { d.Name = name })
-}
-
-// certified says whether the certificates in the card of a device are by the
-// owner's account key.
-func certified(der []byte, id identity.DeviceID, owner *identity.Card) bool {
-	d, err := identity.ParseDeviceCard(der)
-	return err == nil && owner != nil && d.ID == id &&
-		d.Signing.CheckSignatureFrom(owner.Account) == nil && d.Sealing.CheckSignatureFrom(owner.Account) == nil
-}
-
-func (n *Node) takeInvite(rep context.Context, it item) error {
+// takeInvite takes an invitation. A device without the account key makes none: of
+// what it has, only what became of those known here counts.
+func (n *Node) takeInvite(rep context.Context, by identity.DeviceID, it item) error {
 	i, ok := readInvite(it.body)
 	raw, err := hex.DecodeString(it.key)
 	if !ok || err != nil || len(raw) != len(i.Hash) || it.deleted {
 		return badItem("invitation: %v", errSyntax)
 	}
 	copy(i.Hash[:], raw)
+	n.mu.Lock()
+	card := n.card.Card()
+	n.mu.Unlock()
+	if !administers(by, card) {
+		all, err := n.store.Invites(rep)
+		at := slices.IndexFunc(all, func(held Invite) bool { return held.Hash == i.Hash })
+		if err != nil || at < 0 {
+			return err // who made it has it
+		}
+		i.As, i.Made, i.Expires, i.Once = all[at].As, all[at].Made, all[at].Expires, all[at].Once
+	}
 	return n.store.PutInvite(rep, i)
 }
 
