@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -175,4 +176,11 @@ func must(b []byte, err error) []byte {
 		panic(err)
 	}
 	return b
+}
+
+// AskZone and Locate are what requests and look-ups do about DNS domains.
+func AskZone(ctx context.Context, n *Node, domain string) error { return n.askZone(ctx, domain) }
+
+func Locate(ctx context.Context, n *Node, who identity.Address) (identity.Locator, error) {
+	return n.locate(ctx, who)
 }

@@ -109,11 +109,36 @@ func (n *Node) askZone(ctx context.Context, domain string) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.domains[domain] == nil {
+	if n.domains[domain] == nil || n.hearsay(domain) {
 		n.makeRoom()
-		n.domains[domain] = key
+		n.domains[domain], n.heard[domain] = key, time.Now()
 	}
 	return nil
+}
+
+// hearsayFor is how long a zone's word counts that no contact's pin holds: it may
+// have been asked for because a stranger wished it.
+const hearsayFor = time.Hour
+
+// hearsay says whether the key of a domain is as its zone said once, and pinned
+// with no contact. The caller holds n.mu.
+func (n *Node) hearsay(domain string) bool {
+	if n.heard[domain].IsZero() {
+		return false
+	}
+	for who, c := range n.contacts {
+		if who.Domain() == domain && c.Trust.Domain != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// stale says whether the zone of a domain is to be asked again.
+func (n *Node) stale(domain string, now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.domains[domain] == nil || now.Sub(n.heard[domain]) > hearsayFor && n.hearsay(domain)
 }
 
 // maxDomains bounds the DNS domains held to for people who are no contacts.
@@ -126,6 +151,7 @@ func (n *Node) makeRoom() {
 		return
 	}
 	clear(n.domains)
+	clear(n.heard)
 	for _, c := range n.contacts {
 		n.notePins(c)
 	}
@@ -164,7 +190,7 @@ func (n *Node) locate(ctx context.Context, who identity.Address) (identity.Locat
 	if _, overlay := who.DomainKey(); overlay {
 		return l, nil
 	}
-	if n.domainKey(who.Domain()) == nil {
+	if n.stale(who.Domain(), time.Now()) {
 		if err := n.askZone(ctx, who.Domain()); err != nil {
 			return l, err
 		}

@@ -86,6 +86,7 @@ type Node struct {
 	unread    map[identity.Address]int
 	owners    map[identity.DeviceID]identity.Address   // of devices in cards known
 	domains   map[string]ed25519.PublicKey             // keys of DNS domains held to
+	heard     map[string]time.Time                     // when the zone of a domain said its key, in this run
 	refreshed map[identity.Address]time.Time           // when a newer card was last looked for
 	rechecked map[identity.Address]time.Time           // when the keys of a contact not found were last asked for
 	errands   errands                                  // for strangers
@@ -128,7 +129,7 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 		contacts: make(map[identity.Address]*Contact), watchers: make(map[identity.Address]*Watcher),
 		owed: make(map[identity.Address]*owing), watches: make(map[identity.Address]*watching),
 		epochs: make(map[string]identity.Address), outbox: make(map[identity.Address]*outgoing),
-		owners: make(map[identity.DeviceID]identity.Address), domains: make(map[string]ed25519.PublicKey),
+		owners: make(map[identity.DeviceID]identity.Address), domains: make(map[string]ed25519.PublicKey), heard: make(map[string]time.Time),
 		refreshed: make(map[identity.Address]time.Time), rechecked: make(map[identity.Address]time.Time),
 		logged: make(map[string]bool), contactTurn: make(turn, 1), watchTurn: make(turn, 1),
 		deferred: make(map[identity.Address]identity.Invitation), own: newRoster(),
