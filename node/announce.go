@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -23,9 +24,6 @@ const (
 // every change of reach or of the owner's devices, hourly, and after failures
 // until it is stored.
 func (n *Node) announceLoop(ctx context.Context) {
-	if n.recovered {
-		n.findOwnCard(ctx) // of before: it lists devices that are still the owner's
-	}
 	if !n.awaitNews(ctx) {
 		return
 	}
@@ -163,6 +161,9 @@ func (n *Node) freshCard(ctx context.Context, now time.Time) (identity.SignedCar
 		if err := n.keepOwnCard(ctx, card); err != nil {
 			n.log.Error("card not kept", "err", err)
 		}
+	}
+	if newest && !old.IsZero() && slices.ContainsFunc(card.Card().Devices, func(d identity.DeviceCard) bool { return old.Card().Admits(d.ID) != nil }) {
+		n.spreadCard() // a device is back, with certificates that are good again
 	}
 	return card, nil
 }

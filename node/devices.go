@@ -136,6 +136,7 @@ func (n *Node) loadRestored(ctx context.Context) error {
 		n.log.Warn("note of the restored home not understood", "err", err)
 		return nil
 	}
+	n.anew = true
 	if !restored.Revoke || restored.From == n.Device() || restored.From == (identity.DeviceID{}) || !n.keys.Administers() {
 		return nil
 	}

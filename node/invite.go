@@ -304,6 +304,7 @@ func (n *Node) loadInvites(ctx context.Context) error {
 		return fmt.Errorf("load invitations: %w", err)
 	}
 	n.recovered = recovered != nil
+	n.anew = n.anew || n.recovered
 	text, err := n.store.Setting(ctx, keepWaiting)
 	if err != nil {
 		return fmt.Errorf("load invitations: %w", err)

@@ -93,6 +93,7 @@ type Node struct {
 	logged    map[string]bool                          // what is to be logged once
 	deferred  map[identity.Address]identity.Invitation // those that wait for a card
 	recovered bool                                     // this home was made of the account key alone; set by New
+	anew      bool                                     // it was, or of a backup, and does not know yet what came after that
 	leaving   bool                                     // Goodbye was said
 	own       roster                                   // the owner's devices
 	linking   *offer                                   // to link a device; nil if there is none
@@ -230,6 +231,7 @@ func (n *Node) loadOwn(ctx context.Context) error {
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	n.lookBack(ctx)
 	for _, loop := range []func(context.Context){n.announceLoop, n.publishLoop, n.notifyLoop, n.watchLoop, n.sendLoop, n.trustLoop, n.syncLoop, n.keepLoop} {
 		n.workers.Go(func() { loop(ctx) }) // ends with ctx
 	}

@@ -101,9 +101,16 @@ func (n *Node) RenameDevice(ctx context.Context, id identity.DeviceID, name stri
 	}
 	n.mu.Lock()
 	_, known := n.own.rows[id]
+	taken := false
+	for other, row := range n.own.rows {
+		taken = taken || other != id && row.Revoked.IsZero() && strings.EqualFold(row.Name, name)
+	}
 	n.mu.Unlock()
-	if !known {
+	switch {
+	case !known:
 		return fmt.Errorf("device %s: %w", id.Short(), ErrNotFound)
+	case taken && name != "":
+		return badInput("another device of yours is called %s", name)
 	}
 	return n.keepDevice(ctx, id, func(d *Device) { d.Name = name })
 }
@@ -337,15 +344,26 @@ func (n *Node) othersAt(now time.Time) []identity.DeviceCard {
 	return list
 }
 
+// ownHints is how many devices are asked directly for the owner's own card.
+const ownHints = 12
+
 // findOwnCard looks for a card of the owner that is newer than the one known.
 func (n *Node) findOwnCard(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, refreshWait)
 	defer cancel()
 	var hints []identity.Reach
 	n.mu.Lock()
-	for _, d := range n.othersAt(time.Now()) {
-		if len(d.Reach) > 0 {
+	for _, row := range n.own.rows { // revoked ones, too: they may well have it
+		if d, err := identity.ParseDeviceCard(row.Card); err == nil && row.ID != n.Device() && len(d.Reach) > 0 {
 			hints = append(hints, d.Reach)
+		}
+	}
+	for _, c := range n.contacts { // neighbours of old, who may store our records
+		if len(hints) >= ownHints {
+			break
+		}
+		if !c.Card.IsZero() && len(c.Card.Card().Devices[0].Reach) > 0 {
+			hints = append(hints, c.Card.Card().Devices[0].Reach)
 		}
 	}
 	n.mu.Unlock()
@@ -358,6 +376,22 @@ func (n *Node) findOwnCard(ctx context.Context) {
 	}
 }
 
+// lookBack has a home that was made anew look for the card of before: it lists
+// devices that are still the owner's, and names those that are not since the
+// backup. Until then the node answers nobody and signs no card.
+func (n *Node) lookBack(ctx context.Context) {
+	n.mu.Lock()
+	anew := n.anew
+	n.mu.Unlock()
+	if !anew {
+		return
+	}
+	n.findOwnCard(ctx)
+	n.mu.Lock()
+	n.anew = false
+	n.mu.Unlock()
+}
+
 // serves says whether this device answers others: not when it was revoked, nor
 // before it knows whom its owner knows.
 func (n *Node) serves() error {
@@ -366,7 +400,7 @@ func (n *Node) serves() error {
 	switch {
 	case n.own.revoked:
 		return ErrRevoked
-	case !n.own.ready:
+	case !n.own.ready || n.anew:
 		return errNotReady
 	}
 	return nil
