@@ -5,7 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -158,10 +161,19 @@ func (a *app) agrees(question, flag string) (bool, error) {
 		return false, misuse("this asks a question, and there is no terminal to ask it on", "answer beforehand with "+flag)
 	}
 	fmt.Fprintf(a.err, "%s [y/N] ", question)
-	line, err := bufio.NewReader(a.in).ReadString('\n')
-	if err != nil && line == "" {
-		return false, nil
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM) // else a wait for the node swallows it
+	defer signal.Stop(stop)
+	answer := make(chan string, 1)
+	go func() { // ends with the line, or after Ctrl-C with the process
+		line, _ := bufio.NewReader(a.in).ReadString('\n') // what was not said is a no
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case <-stop:
+		fmt.Fprintln(a.err)
+		return false, fail("given up", "")
+	case said := <-answer:
+		return said == "y" || said == "yes", nil
 	}
-	answer := strings.ToLower(strings.TrimSpace(line))
-	return answer == "y" || answer == "yes", nil
 }

@@ -120,6 +120,10 @@ func (a *app) link(ctx context.Context, c *control.Client, in control.LinkInput,
 				return err
 			}
 			if _, err := c.ConfirmLink(ctx, same); err != nil {
+				if p, ok := errors.AsType[*control.Problem](err); ok && p.Code == control.CodeNotFound {
+					settled = true
+					return fail("nothing was linked: the other device said no, or gave up", "`kith link` offers another")
+				}
 				return err
 			}
 			if !same {
@@ -258,9 +262,9 @@ func (a *app) join(ctx context.Context, code string, f joinFlags) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return errors.Join(fail("given up", "nothing was linked; the code is good until its ten minutes are over"), h.abandon())
+		return errors.Join(fail("given up", "nothing was linked; end `kith link` on the other device too, it offers another code"), h.abandon())
 	case errors.Is(err, node.ErrLinkRefused):
-		return errors.Join(fail("the link was refused", "`kith link` on the other device offers another"), h.abandon())
+		return errors.Join(fail("nothing was linked: one of the two devices said no", "`kith link` on the other device offers another"), h.abandon())
 	}
 	return errors.Join(fail(err.Error(), "is `kith link` still waiting on the other device? its code is good for ten minutes and for one device"), h.abandon())
 }

@@ -109,8 +109,8 @@ func (i *instance) open(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	if all := i.node.Devices(); len(all) == 1 && all[0].Name == "" {
-		if err := i.node.RenameDevice(ctx, all[0].ID, machineName()); err != nil {
+	if nameless(i.node) {
+		if err := i.node.RenameDevice(ctx, i.node.Device(), machineName()); err != nil {
 			return err
 		}
 	}
@@ -121,11 +121,24 @@ func (i *instance) open(ctx context.Context, s settings) error {
 	return err
 }
 
+// nameless says whether the device has no name, nor a sibling that may know it.
+func nameless(n *node.Node) bool {
+	for _, d := range n.Devices() {
+		if d.This && d.Name != "" || !d.This && d.Revoked.IsZero() {
+			return false
+		}
+	}
+	return !n.Revoked()
+}
+
 // identity opens the identity in the home directory, or makes one.
 func (i *instance) identity(s settings) (*identity.Keys, error) {
 	keys, err := i.existing(s)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return keys, err
+	}
+	if _, err := os.Stat(filepath.Join(s.home, "keys.requested")); err == nil {
+		return nil, fail("this home waits for the holder of a domain to make you a member", "take what they gave you with `kith domain accept`, or name another home with --home")
 	}
 	pass, err := s.newPass()
 	if err != nil {

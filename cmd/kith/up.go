@@ -179,6 +179,11 @@ func (a *app) greet(i *instance, s settings) error {
 		if i.created {
 			fmt.Fprintf(w, "Made a new identity in %s. It is you: keep a copy elsewhere (kith backup),\nor its 24 words on paper (kith recovery).\n\n", s.home)
 		}
+		if i.node.Revoked() {
+			fmt.Fprintln(w, st.red("This device was revoked: it shows nothing and sends nothing any more."))
+			fmt.Fprintln(w, "What it has is still here: kith history, kith ls.")
+			return
+		}
 		fmt.Fprintf(w, "%s is up, showing: %s\n\n", st.bold(inv.Address.Local()), own(control.StatusOf(i.node.Status())))
 		fmt.Fprintf(w, "%s  %s\n", st.dim("address   "), h.Address)
 		fmt.Fprintf(w, "%s  %s\n\n", st.dim("invitation"), st.bold(h.Invitation))
