@@ -28,10 +28,12 @@ func TestDelegatedTuple(t *testing.T) {
 			v, _ := bob.View(alice.Address())
 			return len(v.Devices) == 2 && v.Devices[0].Note == "out" && v.Devices[1].Note == "out"
 		})
-		card, _, err := alice.Lookup(t.Context(), alice.Address())
-		if err != nil {
-			t.Fatal(err)
-		}
+		var card identity.SignedCard
+		bob.Until(5*time.Minute, "a card that lists the sensor", func() bool {
+			var found bool
+			card, found, _ = bob.Lookup(t.Context(), alice.Address())
+			return found && card.Card().Admits(sensor.Device()) == nil
+		})
 		bob.End()
 		kept, err := store.Open(filepath.Join(bob.Dir(), "kith.db"))
 		if err != nil {
