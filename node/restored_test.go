@@ -1,13 +1,17 @@
 package node_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kith-im/kith/identity"
+	"github.com/kith-im/kith/node"
 	"github.com/kith-im/kith/node/nodetest"
 	"github.com/kith-im/kith/node/store"
 )
@@ -61,6 +65,65 @@ func TestOldBackupRevivesNobody(t *testing.T) {
 		}
 		if card.Card().Admits(phone.Device()) == nil {
 			t.Error("the card lists the revoked device again")
+		}
+	})
+}
+
+// ordered notes in which order a node looks people up and announces itself.
+type ordered struct {
+	*nodetest.Port
+
+	mu    sync.Mutex
+	calls []string
+}
+
+func (o *ordered) note(call string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.calls = append(o.calls, call)
+}
+
+func (o *ordered) Resolve(ctx context.Context, l identity.Locator, hints ...identity.Reach) (identity.SignedCard, bool, error) {
+	o.note("resolve " + l.Address.Local())
+	return o.Port.Resolve(ctx, l, hints...)
+}
+
+func (o *ordered) Announce(ctx context.Context, card identity.SignedCard) (int, error) {
+	o.note("announce")
+	return o.Port.Announce(ctx, card)
+}
+
+// TestLooksBackFirst: a home made of a backup looks for the card of before ahead of signing one of its own, which would take its place in the DHT.
+func TestLooksBackFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys, err := identity.New("alice", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, err := store.Open(filepath.Join(t.TempDir(), "kith.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer kept.Close()
+		note, err := json.Marshal(map[string]any{"from": identity.DeviceID{9}, "revoke": true, "at": time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := kept.PutSetting(t.Context(), "restored", note); err != nil {
+			t.Fatal(err)
+		}
+		port := &ordered{Port: nodetest.NewWorld(time.Millisecond).Join("alice")}
+		n, err := node.New(t.Context(), node.Config{Keys: keys, Network: port, Store: kept})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := n.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if len(port.calls) < 2 || port.calls[0] != "resolve alice" {
+			t.Errorf("calls in order: %q", port.calls)
 		}
 	})
 }
